@@ -3,9 +3,7 @@
 import socket
 import struct
 
-_METADATA = struct.pack(">hhih", 3, 2, 1, -1) + struct.pack(
-    ">i", 0
-)  # key, version, correlation, no client, no topic
+_METADATA = struct.pack(">hhih", 3, 2, 1, -1) + struct.pack(">i", 0)  # key, version, correlation, no client, no topic
 
 
 def free_port() -> int:

@@ -122,9 +122,7 @@ async def test_confluent_kafka_produces_consumes_commits_and_learns_the_end(brok
 async def test_apache_kafka_grants_producer_ids(kafka_broker: Broker) -> None:
     topic = await _topic(kafka_broker)
 
-    async with AIOKafkaProducer(
-        bootstrap_servers=kafka_broker.bootstrap, enable_idempotence=True
-    ) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=kafka_broker.bootstrap, enable_idempotence=True) as producer:
         sent = await producer.send_and_wait(topic, b"once")
 
     assert sent.offset == 0
@@ -160,10 +158,10 @@ def test_a_broker_that_cannot_have_its_port_fails_instead_of_using_a_stranger(
 
 @pytest.mark.embedded
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
-def test_a_broker_dies_with_the_program_that_started_it(
-    embedded_broker: Broker, sign: signal.Signals
-) -> None:
-    program = "import time; from streams.brokers import Embedded; print(Embedded().start().pid, flush=True); time.sleep(60)"
+def test_a_broker_dies_with_the_program_that_started_it(embedded_broker: Broker, sign: signal.Signals) -> None:
+    program = (
+        "import time; from streams.brokers import Embedded; print(Embedded().start().pid, flush=True); time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())

@@ -53,9 +53,7 @@ class ApacheKafka(Broker):
     start_timeout_s: ClassVar[float] = 60.0
     stop_timeout_s: ClassVar[float] = 10.0
 
-    def __init__(
-        self, *, port: int = 0, heap_mb: int = 512, jvm_options: Sequence[str] = QUICK_START
-    ) -> None:
+    def __init__(self, *, port: int = 0, heap_mb: int = 512, jvm_options: Sequence[str] = QUICK_START) -> None:
         super().__init__(port=port)
         self._jvm = [f"-Xmx{heap_mb}m", *jvm_options, "-Dlog4j2.level=WARN"]
 
