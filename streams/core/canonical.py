@@ -1,0 +1,251 @@
+# ruff: noqa: SIM905 (sixty country codes read better as one text than as sixty quoted words)
+"""Canonical forms: how two notations of one value are known to be equal (design.md, canonical forms).
+
+Every comparison in the core is of these texts. A canonical address is its six parts joined by `SEP`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+import idna
+import phonenumbers
+import pycountry
+
+from streams.model import ADDRESS_PARTS, Address, Value
+
+SEP = "\x1f"
+CACHE_MAX = 65_536
+
+ValueKind: TypeAlias = Literal["address", "email", "phone", "name"]
+
+# Countries without postal codes: an address there is full without one (R6).
+NO_POSTAL_CODE = frozenset(
+    "AE AG AO AW BF BI BJ BO BS BW BZ CD CF CG CI CK CM DJ DM ER FJ GA GD GH GM GN GQ GY HK IE JM KI KM KN KP "
+    "LC LY ML MO MR MW NR NU QA RW SB SC SL SO SR ST SX SY TD TG TK TO TV TZ UG VU YE ZW".split()
+)
+
+_PUNCTUATION = " \t\r\n.,;:-"
+_NANP = re.compile(r"\+1[2-9]\d{9}", re.ASCII)
+_DIGITS = re.compile(r"\D+", re.ASCII)
+
+
+def folded(text: str) -> str:
+    """NFC, trimmed, inner space folded; case is kept (names)."""
+    return " ".join((text if text.isascii() else unicodedata.normalize("NFC", text)).split())
+
+
+def email(text: str) -> str:
+    """Trimmed, lower case, the domain in its IDNA form; text that is no address is folded and kept."""
+    plain = text.strip().lower()
+    if plain.isascii():
+        return plain
+    return _international_email(unicodedata.normalize("NFC", plain))
+
+
+@lru_cache(CACHE_MAX)
+def _international_email(plain: str) -> str:
+    local, at, domain = plain.rpartition("@")
+    if not at:
+        return plain
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
+    except idna.IDNAError:
+        return plain
+
+
+def phone(text: str, default_region: str) -> str:
+    """E.164, numbers without a country code taken in `default_region`; what does not parse is kept as text."""
+    # A number of the North American plan in E.164 is its own canonical form; parsing it costs 60 us.
+    return text if _NANP.fullmatch(text) else _parsed_phone(text, default_region)
+
+
+@lru_cache(CACHE_MAX)
+def _parsed_phone(text: str, default_region: str) -> str:
+    try:
+        number = phonenumbers.parse(text, default_region)
+    except phonenumbers.NumberParseException:
+        return folded(text)
+    if not phonenumbers.is_possible_number(number):
+        return folded(text)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def is_phone(canonical: str) -> bool:
+    """True where the text parsed: what did not never matches and is no contact point."""
+    return canonical.startswith("+") and canonical[1:].isdigit()
+
+
+def is_email(canonical: str) -> bool:
+    """True where the text has the shape of an address, so that it can be a contact point."""
+    local, at, domain = canonical.rpartition("@")
+    return bool(at and local and domain) and " " not in canonical
+
+
+@lru_cache(4096)
+def country(text: str) -> str:
+    """ISO 3166-1 alpha-2 of a code or a name, in upper case; an unknown name is folded and kept."""
+    plain = folded(text).strip(_PUNCTUATION)
+    if not plain:
+        return ""
+    try:
+        return str(pycountry.countries.lookup(plain).alpha_2)
+    except LookupError:
+        return _COUNTRY_ALIASES.get(plain.casefold(), plain.casefold())
+
+
+_COUNTRY_ALIASES = {
+    "uk": "GB",
+    "england": "GB",
+    "scotland": "GB",
+    "wales": "GB",
+    "northern ireland": "GB",
+    "u.s": "US",
+    "u.s.a": "US",
+    "united states of america": "US",
+    "the netherlands": "NL",
+    "south korea": "KR",
+    "russia": "RU",
+    "czech republic": "CZ",
+    "turkey": "TR",
+    "vietnam": "VN",
+    "taiwan": "TW",
+}
+
+
+@lru_cache(1024)
+def _subdivisions(country_code: str) -> Mapping[str, str]:
+    if len(country_code) != 2:
+        return {}
+    found = pycountry.subdivisions.get(country_code=country_code)  # type: ignore[no-untyped-call]
+    return {folded(one.name).casefold(): one.code.partition("-")[2] for one in found or ()}
+
+
+@lru_cache(16_384)
+def region(text: str, country_code: str) -> str:
+    """The subdivision's code (`IL`) where the country has one by that name or code, else the folded text."""
+    plain = folded(text).strip(_PUNCTUATION).casefold()
+    known = _subdivisions(country_code)
+    prefix = f"{country_code.casefold()}-"
+    code = plain.removeprefix(prefix).upper()
+    if code in known.values():
+        return code
+    return known.get(plain, plain)
+
+
+def _part(text: str) -> str:
+    plain = text if text.isascii() else unicodedata.normalize("NFC", text)
+    return " ".join(plain.casefold().split()).strip(_PUNCTUATION)
+
+
+def postal_code(text: str, country_code: str) -> str:
+    """A US ZIP as its digits (five or nine), any other code without its spaces."""
+    if country_code == "US":
+        digits = _DIGITS.sub("", text)
+        if len(digits) in (5, 9):
+            return digits
+    return _part(text).replace(" ", "")
+
+
+def address(value: Address) -> str:
+    """The six canonical parts joined by `SEP`."""
+    code = country(value.country)
+    return SEP.join(
+        (
+            _part(value.line1),
+            _part(value.line2),
+            _part(value.city),
+            region(value.region, code) if value.region else "",
+            postal_code(value.postal_code, code) if value.postal_code else "",
+            code,
+        )
+    )
+
+
+def is_full(value: Address) -> bool:
+    """R6: line1, city, country, and a postal code where the country has them."""
+    if not (value.line1 and value.city and value.country):
+        return False
+    return bool(value.postal_code) or country(value.country) in NO_POSTAL_CODE
+
+
+def merged(base: Address | None, told: Address) -> Address:
+    """The parts that were told over the parts that were known; an empty part says nothing (R6)."""
+    if base is None:
+        return told
+    known = base.parts()
+    known.update((part, text) for part, text in told.parts().items() if text)
+    return Address(**known)
+
+
+def is_empty(value: Value | None) -> bool:
+    """True where the value says nothing: null, blank text, an address with no part (R5)."""
+    if isinstance(value, Address):
+        return not any(value.parts().values())
+    return value is None or not value.strip()
+
+
+def canonical(kind: ValueKind, value: Value | None, default_region: str) -> str:
+    """The canonical text of a value of `kind`; "" where there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, Address):
+        return address(value)
+    if kind == "phone":
+        return phone(value, default_region)
+    if kind == "email":
+        return email(value)
+    return folded(value)
+
+
+def same(one: str, other: str) -> bool:
+    """Equality of canonical texts; US ZIPs by their first five digits unless both have nine."""
+    if one == other:
+        return True
+    if SEP not in one or SEP not in other:
+        return False
+    left, right = one.split(SEP), other.split(SEP)
+    if left[5] != "US" or left[:4] != right[:4] or right[5] != "US":
+        return False
+    return left[4][:5] == right[4][:5] and 5 in (len(left[4]), len(right[4]))
+
+
+@dataclass(frozen=True, slots=True)
+class Quirk:
+    """What a platform does to one attribute, or one part of an address, that it stores.
+
+    `max_length`: characters kept. `case = "ignore"`: it changes upper and lower case. `ascii`: it drops accents.
+    `ignore`: it does not keep this part at all.
+    """
+
+    max_length: int | None = None
+    case: Literal["keep", "ignore"] = "keep"
+    ascii: bool = False
+    ignore: bool = False
+
+    def stored(self, text: str) -> str:
+        """The text as the platform keeps it."""
+        if self.ignore:
+            return ""
+        if self.ascii:
+            text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+        if self.max_length is not None:
+            text = text[: self.max_length]
+        return text.casefold() if self.case == "ignore" else text
+
+
+def through(quirks: Mapping[str, Quirk], value: Value) -> Value:
+    """The value as the platform keeps it; `quirks` by part of an address, or under "" for a plain value."""
+    if isinstance(value, Address):
+        return Address(
+            **{part: quirks[part].stored(text) if part in quirks else text for part, text in value.parts().items()}
+        )
+    return quirks[""].stored(value) if "" in quirks else value
+
+
+PARTS = frozenset(ADDRESS_PARTS)

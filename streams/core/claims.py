@@ -1,0 +1,364 @@
+"""Statements become claims: registers, re-assertions, echoes, shadows (R3-R6, R8, R11, R11a)."""
+
+from __future__ import annotations
+
+from streams.core.canonical import is_email, is_empty, is_full, is_phone, merged, same
+from streams.core.fold import Fold, Said, slot_of
+from streams.core.rules import AttributeRule, Policy
+from streams.core.state import (
+    APPLIED,
+    CLEAR,
+    DELETE,
+    RETRACT,
+    VALUE,
+    Claim,
+    Held,
+    Judgement,
+    Record,
+    Slot,
+)
+from streams.model import Address, Millis, Statement, Value, Verdict
+
+
+def state_attribute(fold: Fold, said: Said, attribute: str, statement: Statement) -> None:
+    """Fold one statement: an echo or a re-assertion moves no claim; anything else enters the registers."""
+    rule = fold.policy.attributes.get(attribute)
+    if rule is None:
+        fold.note("unknown_attribute", said.record, attribute)
+        return
+    slot = slot_of(said.record.slots, attribute)
+    claim = claim_of(fold.policy, rule, statement, slot, said)
+    if claim is None:
+        fold.note("null_ignored", said.record, attribute)
+        return
+    fold.pairs.add((said.name, attribute))
+    if claim.kind == RETRACT:
+        _retract(fold, said, attribute, slot, claim)
+        return
+    told = statement.value if isinstance(statement.value, Address) and not is_full(statement.value) else None
+    seen = fold.policy.seen(said.change.platform, attribute, claim.value)
+    echo = said.echo or is_echo(fold.policy, slot, said, attribute, seen, told)
+    if not echo:
+        _mark_contradicted(slot, seen, said.shadow_at)
+    _state_shadow(fold, said, attribute, slot, claim, told, seen)
+    if echo:
+        fold.note("echo", said.record, attribute)
+        return
+    if rule.kind in ("email", "phone") and claim.kind == VALUE:
+        _appear(fold, said, claim.canonical)
+    if not _reasserted(fold, said, rule, slot, claim):
+        _enter(fold, said, rule, slot, claim)
+
+
+def claim_of(policy: Policy, rule: AttributeRule, statement: Statement, slot: Slot, said: Said) -> Claim | None:
+    """The claim that a statement makes; None where it says nothing (R5). A partial address is completed (R6)."""
+    at, sequence, change_id = said.at, said.change.sequence, said.change.change_id
+    if statement.retract:
+        return Claim(at, sequence, RETRACT, "", change_id=change_id)
+    if statement.clear:
+        return Claim(at, sequence, CLEAR, "", change_id=change_id)
+    value = statement.value
+    if value is None or is_empty(value):
+        return None
+    confidence, complete = statement.confidence, True
+    if isinstance(value, Address) and not is_full(value):
+        newest = slot.newest
+        base = newest.value if newest is not None and isinstance(newest.value, Address) else None
+        value = merged(base, value)
+        confidence, complete = None, is_full(value)
+    canonical = policy.canonical(rule.name, value)
+    return Claim(
+        at,
+        sequence,
+        VALUE,
+        canonical,
+        value if rule.kind in ("address", "name") else canonical,
+        confidence,
+        complete,
+        statement.verified_by if complete else None,
+        change_id=change_id,
+    )
+
+
+# Echoes (R11)
+
+
+def is_echo(policy: Policy, slot: Slot, said: Said, attribute: str, seen: str, told: Address | None) -> bool:
+    """True where the value only repeats what we commanded to this record, and nothing else explains it better."""
+    for place, sent in enumerate(slot.sent):
+        value = seen if told is None else _completed(policy, said, attribute, sent.value, told)
+        if not same(sent.seen, value):
+            continue
+        if said.snapshot:
+            return True
+        if sent.differed_at is not None and sent.differed_at <= said.at:
+            continue
+        ended = _next_acknowledged(slot, place)
+        if ended is None or said.at <= ended + policy.clock_skew_tolerance_ms:
+            return True
+    return False
+
+
+def _completed(policy: Policy, said: Said, attribute: str, base: Value | None, told: Address) -> str:
+    whole = merged(base if isinstance(base, Address) else None, told)
+    return policy.seen(said.change.platform, attribute, whole)
+
+
+def _next_acknowledged(slot: Slot, place: int) -> Millis | None:
+    """When the next different command after the one at `place` was acknowledged."""
+    seen = slot.sent[place].seen
+    for later in slot.sent[place + 1 :]:
+        if later.acked_at is not None and not same(later.seen, seen):
+            return later.acked_at
+    return None
+
+
+def _mark_contradicted(slot: Slot, seen: str, at: Millis) -> None:
+    """The platform's own statement contradicts every different value that was commanded before it (R11, R15)."""
+    for sent in slot.sent:
+        if at >= sent.at and not same(sent.seen, seen):
+            sent.contradicted = True
+            if at > sent.at and (sent.differed_at is None or at < sent.differed_at):
+                sent.differed_at = at
+
+
+# Shadows (R11a)
+
+
+def _state_shadow(
+    fold: Fold, said: Said, attribute: str, slot: Slot, claim: Claim, told: Address | None, seen: str
+) -> None:
+    value = claim.value
+    if told is not None:
+        known = slot.shadow()
+        base = known.value if known is not None else None
+        value = merged(base if isinstance(base, Address) else None, told)
+        seen = fold.policy.seen(said.change.platform, attribute, value)
+    hold_stated(slot, Held(said.shadow_at, said.change.sequence, seen, value))
+    remember_held(fold, said.name, said.record, attribute, slot)
+
+
+def hold_stated(slot: Slot, held: Held) -> None:
+    """The platform's side of the register: the larger (time, sequence); at equal key a definite order."""
+    if slot.stated is None or _held_key(held) >= _held_key(slot.stated):
+        slot.stated = held
+
+
+def _held_key(held: Held) -> tuple[int, bool, int, bool, str]:
+    return (held.at, held.sequence is not None, held.sequence or 0, not held.known, held.seen)
+
+
+def remember_held(fold: Fold, name: str, record: Record, attribute: str, slot: Slot) -> None:
+    """C9: which contact points the record's shadow holds, or held before; a new one is told its consents."""
+    if fold.policy.attributes[attribute].kind not in ("email", "phone"):
+        return
+    shadow = slot.shadow()
+    contact_point = shadow.value if shadow is not None else None
+    if isinstance(contact_point, str) and contact_point not in record.held:
+        record.held = [*record.held, contact_point][-fold.policy.limits.held_max :]
+    fold.holders.add(name)
+
+
+# Registers (R3, R4)
+
+
+def _reasserted(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim) -> bool:
+    """R4: a value equal to the record's own claim is no change, unless it takes back what we wrote over it."""
+    own = _equal_claim(fold.policy, rule, slot, claim, said.snapshot)
+    if own is None:
+        return False
+    if not said.snapshot and own is slot.newest and _reverts(slot, own, claim, fold, said, rule):
+        claim.confidence, claim.verified_by = _larger_confidence(own, claim)
+        claim.deliverable, claim.standard = own.deliverable, own.standard
+        return False
+    key = (claim.at, claim.sequence is not None, claim.sequence or 0, claim.canonical)
+    if slot.confirmed is None or key > slot.confirmed:
+        slot.confirmed = key
+    before = own.confidence
+    own.confidence, own.verified_by = _larger_confidence(own, claim)
+    if own.confidence != before:
+        fold.attributes.add(rule.name)
+    fold.note("reassertion", said.record, rule.name)
+    return True
+
+
+def _equal_claim(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim, snapshot: bool) -> Claim | None:
+    if slot.newest is not None and _equal(policy, rule, slot.newest, claim):
+        return slot.newest
+    if snapshot:
+        return next((own for own in standing(slot) if _equal(policy, rule, own, claim)), None)
+    return None
+
+
+def _equal(policy: Policy, rule: AttributeRule, own: Claim, claim: Claim) -> bool:
+    if own.kind != claim.kind or not own.gives():
+        return False
+    if same(own.canonical, claim.canonical):
+        return True
+    return own.standard is not None and same(policy.canonical(rule.name, own.standard), claim.canonical)
+
+
+def _reverts(slot: Slot, own: Claim, claim: Claim, fold: Fold, said: Said, rule: AttributeRule) -> bool:
+    """True where a different value of ours was acknowledged after the claim and not after this statement."""
+    seen = fold.policy.seen(said.change.platform, rule.name, own.value)
+    return any(
+        sent.outcome == APPLIED
+        and sent.acked_at is not None
+        and own.at < sent.acked_at <= claim.at
+        and not same(sent.seen, seen)
+        for sent in slot.sent
+    )
+
+
+def _larger_confidence(own: Claim, claim: Claim) -> tuple[float | None, str | None]:
+    if (claim.confidence or 0.0) > (own.confidence or 0.0):
+        return claim.confidence, claim.verified_by
+    return own.confidence, own.verified_by
+
+
+def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim) -> None:
+    """R3: the newest register and, for what met its threshold, the verified one; what loses is noted `older`."""
+    fold.attributes.add(rule.name)
+    newest = slot.newest
+    larger = newest is None or claim.key() > newest.key()
+    if larger and slot.confirmed is not None:
+        larger = (claim.at, claim.sequence is not None, claim.sequence or 0, claim.canonical) > slot.confirmed
+    if not larger:
+        if newest is None or claim.key() != newest.key():
+            fold.note("older", said.record, rule.name)
+        _stand(fold.policy, rule, slot, claim)
+        return
+    for judgement in slot.judgements:
+        if same(judgement.canonical, claim.canonical):
+            annotate(claim, judgement)
+    slot.newest, slot.confirmed, slot.refused = claim, None, None
+    if newest is not None:
+        _stand(fold.policy, rule, slot, newest)
+    pending = slot.pending()
+    if pending is not None and not same(pending.seen, fold.policy.seen(said.change.platform, rule.name, claim.value)):
+        pending.ended = True
+
+
+def _stand(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> None:
+    """Keep a claim that is not the newest where it met its threshold; a retract keeps older ones out for good."""
+    if claim.kind == VALUE and not eligible(rule, claim):
+        return
+    if any(one.key() == claim.key() for one in slot.verified):
+        return
+    kept = sorted([*slot.verified, claim], key=Claim.key, reverse=True)
+    withdrawn = next((place for place, one in enumerate(kept) if not one.gives()), len(kept))
+    slot.verified = kept[: min(withdrawn + 1, policy.limits.verified_max)]
+
+
+def standing(slot: Slot) -> list[Claim]:
+    """The claims that met their threshold and stand below the newest, newest first, down to a withdrawal."""
+    if slot.newest is not None and not slot.newest.gives():
+        return []
+    found: list[Claim] = []
+    for claim in slot.verified:
+        if not claim.gives():
+            break
+        found.append(claim)
+    return found
+
+
+def eligible(rule: AttributeRule, claim: Claim) -> bool:
+    """R7: a clear, or a complete value, not undeliverable, that meets the threshold."""
+    if claim.kind != VALUE:
+        return claim.kind == CLEAR
+    return claim.complete and claim.deliverable is not False and rule.confident(claim.confidence)
+
+
+def _retract(fold: Fold, said: Said, attribute: str, slot: Slot, claim: Claim) -> None:
+    """R5: the record withdraws its claim, and what its platform holds is unknown from then on."""
+    hold_stated(slot, Held(said.shadow_at, claim.sequence, "", known=False))
+    _enter(fold, said, fold.policy.attributes[attribute], slot, claim)
+    if fold.policy.attributes[attribute].kind in ("email", "phone"):
+        fold.holders.add(said.name)
+
+
+def delete_record(fold: Fold, said: Said) -> None:
+    """K2: the record withdraws every claim; the link closes unless it has spoken later."""
+    record = said.record
+    for attribute, slot in record.slots.items():
+        claim = Claim(said.at, said.change.sequence, DELETE, "", change_id=said.change.change_id)
+        hold_stated(slot, Held(said.shadow_at, claim.sequence, "", known=False))
+        _enter(fold, said, fold.policy.attributes[attribute], slot, claim)
+    for slot in record.consents.values():
+        hold_stated(slot, Held(said.shadow_at, said.change.sequence, "", known=False))
+    record.deleted_at = max(record.deleted_at or said.at, said.at)
+    if record.last_at <= said.at:
+        record.open = False
+        for slot in (*record.slots.values(), *record.consents.values()):
+            pending = slot.pending()
+            if pending is not None:
+                pending.ended = True
+
+
+def empty_shadows(fold: Fold, said: Said) -> None:
+    """R5, restate: an attribute absent from the platform's full view is known to be empty there."""
+    rule = fold.policy.platforms.get(said.change.platform)
+    routed = rule.routes if rule is not None else frozenset()
+    for attribute in sorted(routed | set(said.record.slots)):
+        statement = said.change.attributes.get(attribute)
+        if statement is None or (not statement.clear and not statement.retract and is_empty(statement.value)):
+            slot = slot_of(said.record.slots, attribute)
+            hold_stated(slot, Held(said.shadow_at, said.change.sequence, ""))
+            fold.pairs.add((said.name, attribute))
+
+
+def _appear(fold: Fold, said: Said, contact_point: str) -> None:
+    """C5: a contact point appears at the earliest effective time at which a record stated it."""
+    if not (is_email(contact_point) or is_phone(contact_point)):
+        return
+    known = said.record.appeared.get(contact_point)
+    if known is None or said.at < known:
+        said.record.appeared[contact_point] = said.at
+        fold.spoken.add(contact_point)
+
+
+# Verdicts (R8)
+
+
+def judge_claim(fold: Fold, verdict: Verdict, at: Millis) -> None:
+    """Annotate the claim that the verdict is about, or remember the verdict for its input."""
+    record = fold.state.records.get(verdict.record)
+    rule = fold.policy.attributes.get(verdict.attribute)
+    if record is None or rule is None:
+        fold.note("verdict_unmatched", record, verdict.attribute)
+        return
+    slot = slot_of(record.slots, verdict.attribute)
+    canonical = fold.policy.canonical(verdict.attribute, verdict.input)
+    judgement = Judgement(canonical, at, verdict.confidence, verdict.deliverable, verdict.standardized)
+    if not _remember(slot, judgement, fold.policy.limits.verdicts_max):
+        return
+    matched = [
+        claim
+        for claim in (slot.newest, *slot.verified)
+        if claim is not None and claim.kind == VALUE and same(claim.canonical, canonical)
+    ]
+    for claim in matched:
+        annotate(claim, judgement)
+        fold.attributes.add(verdict.attribute)
+        fold.pairs.add((verdict.record, verdict.attribute))
+    if not matched:
+        fold.note("verdict_unmatched", record, verdict.attribute)
+
+
+def _remember(slot: Slot, judgement: Judgement, most: int) -> bool:
+    """Keep the later verdict of each input; False where a later one is known already."""
+    for place, known in enumerate(slot.judgements):
+        if same(known.canonical, judgement.canonical):
+            if judgement.key() < known.key():
+                return False
+            slot.judgements[place] = judgement
+            return True
+    slot.judgements = [*slot.judgements, judgement][-most:]
+    return True
+
+
+def annotate(claim: Claim, judgement: Judgement) -> None:
+    """A verdict changes confidence, deliverability and standard form; never the time or the record (R8)."""
+    claim.confidence = judgement.confidence
+    claim.deliverable = judgement.deliverable
+    claim.standard = judgement.standard

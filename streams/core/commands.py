@@ -1,0 +1,427 @@
+"""What each record must still be told: golden against shadow, seen through the platform's quirks (R9, R12-R15, C9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from streams.core.canonical import SEP, same
+from streams.core.claims import eligible
+from streams.core.consent import split
+from streams.core.fold import Fold, slot_of
+from streams.core.rules import PlatformRule, Policy
+from streams.core.state import VALUE, ConsentState, Golden, Record, Sent, Slot
+from streams.model import Address, Assignment, Command, ConsentOrder, Millis
+from streams.model.command import CommandOp, Reason, ToldDecision
+
+KEEP_SENT = 4
+
+
+def emit(fold: Fold, changed: set[str]) -> None:
+    """All commands that are due, consent first (C9); `changed`: attributes whose golden value differs now."""
+    _emit_consents(fold)
+    _emit_attributes(fold, changed)
+    _emit_creates(fold, changed)
+    _emit_validations(fold)
+
+
+# Attributes (R12)
+
+
+def _emit_attributes(fold: Fold, changed: set[str]) -> None:
+    state, policy = fold.state, fold.policy
+    for name, attributes in sorted(_to_compare(fold, changed).items()):
+        record = state.records[name]
+        rule = policy.platforms.get(record.platform)
+        if rule is None or not record.open:
+            continue
+        due = {
+            attribute: golden
+            for attribute in sorted(attributes)
+            if attribute in rule.routes
+            and (golden := state.golden.get(attribute)) is not None
+            and _attribute_due(fold, record, attribute, golden)
+        }
+        if due:
+            reason: Reason = "survivorship" if changed.intersection(due) else "correction"
+            _command_attributes(fold, name, record, due, fold.reason or reason)
+
+
+def _to_compare(fold: Fold, changed: set[str]) -> dict[str, set[str]]:
+    todo: dict[str, set[str]] = {}
+    for name, attribute in fold.pairs:
+        todo.setdefault(name, set()).add(attribute)
+    if changed:
+        for name in fold.state.records:
+            todo.setdefault(name, set()).update(changed)
+    for name in fold.entered:
+        todo.setdefault(name, set()).update(fold.state.golden)
+    return todo
+
+
+def _attribute_due(fold: Fold, record: Record, attribute: str, golden: Golden) -> bool:
+    """True where the record's shadow differs from golden and nothing holds the command back."""
+    if golden.status == "provisional":
+        return False
+    slot = slot_of(record.slots, attribute)
+    if golden.status != "pinned" and waits(fold.policy, slot, attribute, fold.at):
+        return False
+    wanted = fold.policy.seen(record.platform, attribute, golden.value)
+    shadow = slot.shadow()
+    if golden.value is None and (shadow is None or shadow.seen == ""):
+        return False
+    if shadow is not None and same(shadow.seen, wanted):
+        return False
+    return not _held_back(fold, record, slot, attribute, wanted)
+
+
+def _held_back(fold: Fold, record: Record, slot: Slot, attribute: str, wanted: str) -> bool:
+    """In flight, refused or quarantined (R12, R15)."""
+    pending = slot.pending()
+    if pending is not None and same(pending.seen, wanted):
+        return True
+    if slot.refused is not None and same(slot.refused, wanted):
+        return True
+    if slot.quarantined is not None and same(slot.quarantined, wanted):
+        return True
+    if _tripped(fold, slot, wanted):
+        slot.quarantined = wanted
+        fold.note("ping_pong", record, attribute)
+        return True
+    return False
+
+
+def _tripped(fold: Fold, slot: Slot, wanted: str) -> bool:
+    """R15: commanded and contradicted `ping_pong_limit` times within the window."""
+    since = fold.at - fold.policy.ping_pong_window_ms
+    times = sum(1 for sent in slot.sent if sent.contradicted and sent.at >= since and same(sent.seen, wanted))
+    return times >= fold.policy.ping_pong_limit
+
+
+def waits(policy: Policy, slot: Slot, attribute: str, at: Millis) -> bool:
+    """R12: a claim waits from its validation request until its verdict, its replacement or the timeout."""
+    claim = slot.newest
+    if slot.asked_at is None or claim is None or claim.kind != VALUE or claim.canonical not in slot.asked:
+        return False
+    if at >= slot.asked_at + policy.verdict_timeout_ms or eligible(policy.attributes[attribute], claim):
+        return False
+    return not any(same(known.canonical, claim.canonical) for known in slot.judgements)
+
+
+def _command_attributes(fold: Fold, name: str, record: Record, due: dict[str, Golden], reason: Reason) -> None:
+    slots = [record.slots[attribute] for attribute in due]
+    attributes = {attribute: _assignment(golden) for attribute, golden in due.items()}
+    command = _command(fold, record.platform, record.record_id, "update", reason, slots, attributes)
+    for slot, (attribute, golden) in zip(slots, due.items(), strict=True):
+        seen = fold.policy.seen(record.platform, attribute, golden.value)
+        _remember(fold, slot, command, seen, golden)
+
+
+def _assignment(golden: Golden) -> Assignment:
+    return Assignment(clear=True) if golden.value is None else Assignment(golden.value)
+
+
+def _command(
+    fold: Fold,
+    platform: str,
+    record_id: str | None,
+    op: CommandOp,
+    reason: Reason,
+    slots: Iterable[Slot],
+    attributes: dict[str, Assignment],
+    consents: tuple[ConsentOrder, ...] = (),
+) -> Command:
+    state = fold.state
+    repair = sum(_next_repair(slot, state.version) for slot in slots)
+    command_id = command_hash(state.customer_id, platform, record_id, op, state.version, repair, attributes, consents)
+    command = Command(
+        command_id,
+        state.customer_id,
+        platform,
+        record_id,
+        state.version,
+        op,
+        reason,
+        fold.cause,
+        fold.at,
+        attributes,
+        consents,
+    )
+    fold.commands.append(command)
+    state.unanswered[command_id] = command
+    while len(state.unanswered) > fold.policy.limits.unanswered_max:
+        state.unanswered.pop(next(iter(state.unanswered)))
+    return command
+
+
+def _next_repair(slot: Slot, version: int) -> int:
+    """R13: how often this content was commanded before at this version: a second repair is a command of its own."""
+    if slot.repairs_version != version:
+        slot.repairs_version, slot.repairs = version, 0
+        return 0
+    slot.repairs += 1
+    return slot.repairs
+
+
+def command_hash(
+    customer_id: str,
+    platform: str,
+    record_id: str | None,
+    op: str,
+    version: int,
+    repair: int,
+    attributes: dict[str, Assignment],
+    consents: tuple[ConsentOrder, ...],
+) -> str:
+    """R13: the id is a hash of what is said, to whom, at which version; the same input yields the same id."""
+    parts = [customer_id, platform, record_id or "", op, str(version), str(repair)]
+    for attribute in sorted(attributes):
+        parts += (attribute, _text(attributes[attribute]))
+    for order in consents:
+        parts += (order.contact_point, order.channel, order.purpose, order.decision)
+    return blake2b(SEP.join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _text(assignment: Assignment) -> str:
+    value = assignment.value
+    if isinstance(value, Address):
+        return SEP.join(value.parts().values())
+    return "\x00" if value is None else value
+
+
+def _remember(fold: Fold, slot: Slot, command: Command, seen: str, golden: Golden | None) -> None:
+    """R11: what was commanded is remembered, at least the last four and all that an echo or the breaker needs."""
+    shadow = slot.shadow()
+    value = golden.value if golden is not None else seen
+    sent = Sent(
+        command.command_id, command.golden_version, fold.at, seen, value, shadow.at if shadow is not None else 0
+    )
+    since = fold.at - max(fold.policy.ping_pong_window_ms, fold.policy.clock_skew_tolerance_ms)
+    kept = [*slot.sent, sent]
+    old, recent = kept[:-KEEP_SENT], kept[-KEEP_SENT:]
+    slot.sent = [*(one for one in old if one.at >= since), *recent][-fold.policy.limits.sent_max :]
+
+
+# Consent (C9)
+
+
+def _emit_consents(fold: Fold) -> None:
+    state = fold.state
+    for name, keys in sorted(_consents_to_compare(fold).items()):
+        record = state.records[name]
+        rule = fold.policy.platforms.get(record.platform)
+        if rule is None or not rule.consent or not record.open:
+            continue
+        orders: list[tuple[str, ToldDecision]] = []
+        for key in sorted(keys):
+            wanted = _consent_due(fold, record, key)
+            if wanted is not None:
+                orders.append((key, wanted))
+        if orders:
+            _command_consents(fold, record, orders)
+
+
+def _consents_to_compare(fold: Fold) -> dict[str, set[str]]:
+    todo: dict[str, set[str]] = {}
+    for name, key in fold.told:
+        todo.setdefault(name, set()).add(key)
+    if fold.changed:
+        for name in fold.state.records:
+            todo.setdefault(name, set()).update(fold.changed)
+    for name in fold.holders | fold.entered:
+        todo.setdefault(name, set()).update(fold.state.consents)
+    return todo
+
+
+def _consent_due(fold: Fold, record: Record, key: str) -> ToldDecision | None:
+    """What the record must be told of this key now, if anything."""
+    known = fold.state.consents.get(key)
+    contact_point = split(key).contact_point
+    if known is None or contact_point == "*":
+        return None
+    slot = record.consents.get(key)
+    shadow = slot.shadow() if slot is not None else None
+    held = shadow.seen if shadow is not None else None
+    wanted = _wanted(known, held)
+    if wanted is None or not _concerns(fold, record, key, contact_point, wanted, slot):
+        return None
+    slot = slot_of(record.consents, key)
+    pending = slot.pending()
+    if held == wanted and (wanted == "opt_in" or pending is None or pending.seen == wanted):
+        return None
+    if wanted == "opt_in":
+        # D1: no opt-in is ever commanded because of a snapshot.
+        return None if fold.snapshot or _held_back(fold, record, slot, key, wanted) else wanted
+    return wanted if _opt_out_due(fold, record, slot, wanted) else None
+
+
+def _wanted(known: ConsentState, held: str | None) -> ToldDecision | None:
+    if known.told == "opt_out" or (known.lapsed and held == "opt_in"):
+        return "opt_out"
+    return "opt_in" if known.told == "opt_in" else None
+
+
+def _concerns(
+    fold: Fold, record: Record, key: str, contact_point: str, wanted: ToldDecision, slot: Slot | None
+) -> bool:
+    """C9: a record is told of the contact points it holds; of opt-outs also for those it held before."""
+    spoken = slot is not None and (slot.stated is not None or (wanted == "opt_out" and slot.acked is not None))
+    if spoken:
+        return True
+    if contact_point in holds(fold.policy, record):
+        return True
+    return wanted == "opt_out" and contact_point in record.held
+
+
+def holds(policy: Policy, record: Record) -> list[str]:
+    """The contact points in the record's shadow: its e-mail and its phone."""
+    found = []
+    for attribute, slot in record.slots.items():
+        if policy.attributes[attribute].kind in ("email", "phone"):
+            shadow = slot.shadow()
+            if shadow is not None and isinstance(shadow.value, str):
+                found.append(shadow.value)
+    return found
+
+
+def _opt_out_due(fold: Fold, record: Record, slot: Slot, wanted: str) -> bool:
+    """R15: an opt-out is never quarantined; past the limit it is repeated at most once per `resend_after_s`."""
+    pending = slot.pending()
+    if (pending is not None and pending.seen == wanted) or slot.refused == wanted:
+        return False
+    if not _tripped(fold, slot, wanted):
+        return True
+    fold.note("ping_pong", record, detail="opt_out")
+    last = max(sent.at for sent in slot.sent if sent.seen == wanted)
+    if fold.at - last >= fold.policy.resend_after_ms:
+        return True
+    slot.repeat_at = last + fold.policy.resend_after_ms
+    return False
+
+
+def _command_consents(fold: Fold, record: Record, orders: list[tuple[str, ToldDecision]]) -> None:
+    consents = tuple(_order(fold, key, wanted) for key, wanted in orders)
+    slots = [record.consents[key] for key, _ in orders]
+    lapsed = any(fold.state.consents[key].lapsed for key, _ in orders)
+    reason: Reason = "expiry" if lapsed else "reconcile" if fold.snapshot else "consent"
+    command = _command(fold, record.platform, record.record_id, "update", fold.reason or reason, slots, {}, consents)
+    for slot, (_, wanted) in zip(slots, orders, strict=True):
+        slot.repeat_at = None
+        _remember(fold, slot, command, wanted, None)
+
+
+def _order(fold: Fold, key: str, wanted: ToldDecision) -> ConsentOrder:
+    known = fold.state.consents[key]
+    return ConsentOrder(*split(key), wanted, known.decided_at, wanted == "opt_in" and known.explicit)
+
+
+# Creates and validations (R9, R12)
+
+
+def _emit_creates(fold: Fold, changed: set[str]) -> None:
+    if not changed:
+        return
+    for platform, rule in fold.policy.platforms.items():
+        if rule.create and rule.written and _reachable(fold) and not _has_record(fold, platform):
+            _create(fold, platform, rule)
+
+
+def _reachable(fold: Fold) -> bool:
+    found = (fold.state.golden.get(attribute) for attribute in ("email", "phone"))
+    return any(one is not None and one.value is not None and one.status != "provisional" for one in found)
+
+
+def _has_record(fold: Fold, platform: str) -> bool:
+    return any(record.platform == platform and record.open for record in fold.state.records.values())
+
+
+def _create(fold: Fold, platform: str, rule: PlatformRule) -> None:
+    slot = slot_of(fold.state.creates, platform)
+    if slot.pending() is not None or slot.refused is not None:
+        return
+    attributes = {
+        attribute: Assignment(golden.value)
+        for attribute, golden in sorted(fold.state.golden.items())
+        if attribute in rule.routes and golden.value is not None and golden.status != "provisional"
+    }
+    command = _command(fold, platform, None, "create", fold.reason or "survivorship", [slot], attributes)
+    _remember(fold, slot, command, "create", None)
+
+
+def _emit_validations(fold: Fold) -> None:
+    """R9: every complete claim below its threshold is sent for validation once per (record, canonical input)."""
+    for name, attribute in sorted(fold.pairs):
+        rule = fold.policy.attributes[attribute]
+        if rule.validate_with is None:
+            continue
+        slot = fold.state.records[name].slots[attribute]
+        claim = slot.newest
+        if claim is None or claim.kind != VALUE or not claim.complete or rule.confident(claim.confidence):
+            continue
+        if claim.canonical in slot.asked or any(same(known.canonical, claim.canonical) for known in slot.judgements):
+            continue
+        slot.asked = [*slot.asked, claim.canonical][-fold.policy.limits.verdicts_max :]
+        slot.asked_at = fold.at
+        _command(fold, rule.validate_with, name, "validate", "validation", (), {attribute: Assignment(claim.value)})
+
+
+# In flight (R12)
+
+
+def live(fold: Fold, command: Command) -> bool:
+    """True while some part of an unanswered command is still in flight."""
+    if command.op == "validate":
+        record = fold.state.records.get(command.record_id or "")
+        return record is not None and any(
+            waits(fold.policy, record.slots[attribute], attribute, fold.at) for attribute in command.attributes
+        )
+    return any(
+        sent is not None and sent.command_id == command.command_id
+        for sent in (slot.pending() for slot in slots_of(fold, command))
+    )
+
+
+def slots_of(fold: Fold, command: Command) -> list[Slot]:
+    """The slots that a command speaks of."""
+    if command.op == "create":
+        slot = fold.state.creates.get(command.platform)
+        return [slot] if slot is not None else []
+    record = fold.state.records.get(f"{command.platform}:{command.record_id}")
+    if record is None:
+        return []
+    found = [record.slots.get(attribute) for attribute in command.attributes]
+    found += [record.consents.get(SEP.join((one.contact_point, one.channel, one.purpose))) for one in command.consents]
+    return [slot for slot in found if slot is not None]
+
+
+def emit_again(fold: Fold, cause: str | None) -> None:
+    """Commands in flight are emitted again, with the same id, when their cause is read again or after the interval."""
+    if not fold.state.unanswered:
+        return
+    fresh = {command.command_id for command in fold.commands}
+    for command_id, command in list(fold.state.unanswered.items()):
+        if command_id in fresh:
+            continue
+        since = fold.state.resent.get(command_id, command.issued_at)
+        if command.caused_by != cause and fold.at - since < fold.policy.resend_after_ms:
+            continue
+        if live(fold, command):
+            fold.commands.append(command)
+            fold.state.resent[command_id] = max(fold.at, since)
+        elif command.op == "validate":
+            del fold.state.unanswered[command_id]
+
+
+def next_due(fold: Fold) -> Millis | None:
+    """When the clock alone will change something: an expiry, a verdict's timeout, a command to emit again."""
+    state, policy = fold.state, fold.policy
+    found = [known.deadline + 1 for known in state.consents.values() if known.deadline is not None]
+    for command_id, command in state.unanswered.items():
+        if live(fold, command):
+            found.append(state.resent.get(command_id, command.issued_at) + policy.resend_after_ms)
+    for record in state.records.values():
+        found += [slot.repeat_at for slot in record.consents.values() if slot.repeat_at is not None]
+        for attribute, slot in record.slots.items():
+            if slot.asked_at is not None and waits(policy, slot, attribute, fold.at):
+                found.append(slot.asked_at + policy.verdict_timeout_ms)
+    return min(found, default=None)

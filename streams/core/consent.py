@@ -1,0 +1,547 @@
+"""Consent: the ledger, its fold, what travels to other contact points, what may be sent (C1-C8, D1, D2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from streams.core.canonical import SEP, email, folded, is_email, phone
+from streams.core.claims import hold_stated
+from streams.core.fold import ContactUpdate, Fold, Said, slot_of
+from streams.core.rules import Policy
+from streams.core.state import (
+    PERSON,
+    ConsentKey,
+    ConsentState,
+    Customer,
+    Entry,
+    Held,
+    Pin,
+    Reach,
+)
+from streams.model import ConsentStatement, LedgerEntry, Millis, Suppression
+from streams.model.command import ToldDecision
+
+OPTED_IN, OPTED_OUT, PENDING, UNKNOWN = "opted_in", "opted_out", "pending", "unknown"
+EMAIL_CHANNELS = frozenset({"email"})
+PHONE_CHANNELS = frozenset({"sms", "mms", "phone", "voice", "whatsapp", "rcs"})
+DEFAULT_PURPOSE = "marketing"
+
+# Order of entries at one effective time: an opt-out wins, so it is folded last (C2).
+_RANK = {"opt_in": 0, "confirm": 1, "expire": 2, "opt_out": 3}
+
+
+def canonical_contact(contact_point: str, channel: str, default_region: str) -> str:
+    """The contact point in the form of its channel; `*` is the person as a whole (C1)."""
+    if contact_point == PERSON:
+        return PERSON
+    if channel in EMAIL_CHANNELS:
+        return email(contact_point)
+    if channel in PHONE_CHANNELS:
+        return phone(contact_point, default_region)
+    return folded(contact_point)
+
+
+def joined(contact_point: str, channel: str, purpose: str) -> str:
+    """A consent key as the state's tables spell it."""
+    return f"{contact_point}{SEP}{channel}{SEP}{purpose}"
+
+
+def split(key: str) -> ConsentKey:
+    """The parts of a consent key."""
+    return ConsentKey(*key.split(SEP))
+
+
+# The fold (C2, C3, C8)
+
+
+class Judged(NamedTuple):
+    """The outcome of folding one key's entries: the state, the entry in force, and how each entry was judged."""
+
+    state: str
+    since: Millis
+    in_force: Entry | None
+    lapsed: bool
+    deadline: Millis | None
+    statuses: list[str]
+    expired: list[Entry]
+
+
+def entry_order(entry: Entry) -> tuple[Millis, int, str, str]:
+    """Effective time; at equal time an opt-out is folded last, so that it wins."""
+    return (entry.at, _RANK[entry.decision], entry.record or "", entry.change_id or "")
+
+
+class _Folding:
+    """The running state of one fold; one method a decision."""
+
+    def __init__(self, policy: Policy, clock: Millis) -> None:
+        self.rule = policy.consent
+        self.clock = clock
+        self.state = UNKNOWN
+        self.since = 0
+        self.in_force: Entry | None = None
+        self.guarded = False  # an opt-out or an expiry lies behind: only an explicit opt-in counts (C3)
+        self.lapsed = False
+        self.deadline: Millis | None = None
+        self.expired: list[Entry] = []
+
+    def expire(self, until: Millis) -> None:
+        """C8: the opt-in in force ends at its deadline, once the clock has passed it."""
+        if self.deadline is None or self.deadline > until or self.deadline >= self.clock:
+            return
+        if self.in_force is not None:
+            self.expired.append(self.in_force)
+        self._enter(UNKNOWN, self.deadline, None)
+        self.guarded = self.lapsed = True
+
+    def _enter(self, state: str, at: Millis, entry: Entry | None, deadline: Millis | None = None) -> None:
+        self.state, self.since, self.in_force, self.deadline, self.lapsed = state, at, entry, deadline, False
+
+    def fold(self, entry: Entry) -> str:
+        """Take one entry; returns its status."""
+        if entry.decision == "opt_out":
+            self._enter(OPTED_OUT, entry.at, entry)
+            self.guarded = True
+            return "accepted"
+        if entry.decision == "expire":
+            if self.in_force is not None and self.state in (OPTED_IN, PENDING):
+                self._enter(UNKNOWN, entry.at, None)
+                self.guarded = self.lapsed = True
+            return "accepted"
+        return self._opt_in(entry)
+
+    def _opt_in(self, entry: Entry) -> str:
+        if entry.stated_at is None:
+            return "rejected_no_time"
+        confirms = entry.decision == "confirm" or (self.rule.double_opt_in and entry.method == "double_opt_in")
+        if confirms:
+            return self._confirm(entry)
+        if self.guarded and self.state not in (OPTED_IN, PENDING) and not self._explicit(entry):
+            return "rejected_not_explicit"
+        if self.rule.double_opt_in and self.state != OPTED_IN:
+            self._enter(PENDING, entry.at, entry, entry.at + self.rule.double_opt_in_ttl_ms)
+        else:
+            self._enter(OPTED_IN, entry.at, self._stronger(entry), entry.expires_at)
+        return "accepted"
+
+    def _confirm(self, entry: Entry) -> str:
+        """C8: a double opt-in is confirmed only while it is pending."""
+        if self.state == OPTED_IN:
+            return "accepted"
+        if self.state != PENDING or not (entry.explicit or entry.decision == "confirm"):
+            return "rejected_not_pending"
+        self._enter(OPTED_IN, entry.at, entry, entry.expires_at)
+        return "accepted"
+
+    def _explicit(self, entry: Entry) -> bool:
+        return entry.explicit and entry.evidence and entry.method not in self.rule.untrusted_methods
+
+    def _stronger(self, entry: Entry) -> Entry:
+        """An opt-in that repeats a better founded one does not weaken it: the better one stays in force."""
+        held = self.in_force
+        if self.state != OPTED_IN or held is None or held.expires_at is not None:
+            return entry
+        return held if self._explicit(held) and not self._explicit(entry) else entry
+
+
+def judge(entries: Sequence[Entry], policy: Policy, clock: Millis, carried_at: Millis | None = None) -> Judged:
+    """Fold one key's entries in order of effective time; a carried opt-out is folded at its own time (C5)."""
+    folding = _Folding(policy, clock)
+    statuses: list[str] = []
+    waiting = carried_at
+    for entry in entries:
+        if waiting is not None and waiting <= entry.at:
+            folding.fold(Entry("opt_out", waiting, None, method="carried"))
+            waiting = None
+        folding.expire(entry.at if entry.decision == "opt_out" else entry.at - 1)
+        statuses.append(folding.fold(entry))
+    if waiting is not None:
+        folding.fold(Entry("opt_out", waiting, None, method="carried"))
+    folding.expire(clock)
+    return Judged(
+        folding.state,
+        folding.since,
+        folding.in_force,
+        folding.lapsed,
+        folding.deadline,
+        statuses,
+        folding.expired,
+    )
+
+
+# Statements (C2, C3, C6, D1, D2)
+
+
+def state_consent(fold: Fold, said: Said, consent: ConsentStatement, at: Millis) -> None:
+    """Fold one consent: an act in an event, what is stored in a snapshot; an echo is neither.
+
+    `at` is its effective time (R2).
+    """
+    contact_point = canonical_contact(consent.contact_point, consent.channel, fold.policy.default_region)
+    key = joined(contact_point, consent.channel, consent.purpose)
+    slot = slot_of(said.record.consents, key)
+    decision = "opt_out" if consent.decision in ("opt_out", "expire") else "opt_in"
+    echo = said.echo or _repeats_command(slot.sent[-1].seen if slot.sent else None, decision, consent, said.snapshot)
+    missed = said.snapshot and not echo and _missed_opt_out(fold, said, key, decision)
+    hold_stated(slot, Held(said.shadow_at, said.change.sequence, decision, decision))
+    fold.told.add((said.name, key))
+    if echo:
+        fold.note("echo", said.record, detail=consent.channel)
+        return
+    _end_contradicted(fold, said, key, decision)
+    _appear(fold, said, contact_point, at)
+    if missed:
+        _append(fold, said, key, Entry("opt_out", at, said.name, consent.at, method="reconcile"), consent)
+    elif not said.snapshot or not fold.state.entries.get(key):
+        _append(fold, said, key, _entry(said, consent, at), consent)
+
+
+def _repeats_command(commanded: str | None, decision: str, consent: ConsentStatement, snapshot: bool) -> bool:
+    """R11: it repeats what we last commanded and carries no act of its own."""
+    if snapshot or commanded != decision:
+        return False
+    return not consent.explicit and consent.method in (None, "", "sync")
+
+
+def _missed_opt_out(fold: Fold, said: Said, key: str, decision: str) -> bool:
+    """D1: unsubscribed there, opted in here, not known of that record, and exported after our last acknowledgement."""
+    known = fold.state.consents.get(key)
+    if decision != "opt_out" or known is None or known.state != OPTED_IN:
+        return False
+    slot = said.record.consents[key]
+    shadow = slot.shadow()
+    if shadow is not None and shadow.seen == "opt_out":
+        return False
+    return slot.acked is None or said.at > slot.acked.at
+
+
+def _end_contradicted(fold: Fold, said: Said, key: str, decision: str) -> None:
+    """The platform's own word against ours: remembered for the breaker, and the command is no longer in flight."""
+    slot = said.record.consents[key]
+    for sent in slot.sent:
+        if sent.seen != decision and said.shadow_at >= sent.at:
+            sent.contradicted = True
+            sent.ended = True
+            slot.refused = None
+
+
+def _entry(said: Said, consent: ConsentStatement, at: Millis) -> Entry:
+    return Entry(
+        consent.decision,
+        at,
+        said.name,
+        consent.at,
+        consent.explicit,
+        bool(consent.evidence),
+        consent.method,
+        consent.expires_at,
+        said.change.change_id,
+    )
+
+
+def _append(fold: Fold, said: Said, key: str, entry: Entry, consent: ConsentStatement) -> None:
+    """C2: the same entry delivered again is one entry."""
+    entries = fold.state.entries.setdefault(key, [])
+    identity = entry.identity()
+    if any(known.identity() == identity for known in entries):
+        return
+    entry.status = ""
+    entries.append(entry)
+    entries.sort(key=entry_order)
+    fold.keys.add(key)
+    contact_point, channel, purpose = split(key)
+    fold.ledger.append(
+        LedgerEntry(
+            customer_id=fold.state.customer_id,
+            contact_point=contact_point,
+            channel=channel,
+            purpose=purpose,
+            decision=entry.decision,  # type: ignore[arg-type]
+            at=entry.at,
+            status="accepted",
+            record=entry.record,
+            stated_at=entry.stated_at,
+            explicit=entry.explicit,
+            method=entry.method,
+            evidence=consent.evidence,
+            expires_at=entry.expires_at,
+            caused_by=said.change.change_id,
+        )
+    )
+
+
+def state_suppression(fold: Fold, said: Said, suppression: Suppression, at: Millis) -> None:
+    """C6: a hard bounce suppresses without touching consent; the reporting platform's own word ends it."""
+    contact_point = canonical_contact(suppression.contact_point, suppression.channel, fold.policy.default_region)
+    words = fold.state.reach.setdefault(f"{contact_point}{SEP}{suppression.channel}", {})
+    known = words.get(said.name)
+    word = Reach(at, suppression.active)
+    if known is None or (word.at, word.active) > (known.at, known.active):
+        words[said.name] = word
+    _appear(fold, said, contact_point, at)
+    for purpose in purposes(fold.state, fold.policy, suppression.channel):
+        fold.keys.add(joined(contact_point, suppression.channel, purpose))
+
+
+def _appear(fold: Fold, said: Said, contact_point: str, at: Millis) -> None:
+    if contact_point == PERSON:
+        return
+    known = said.record.appeared.get(contact_point)
+    if known is None or at < known:
+        said.record.appeared[contact_point] = at
+        fold.spoken.add(contact_point)
+
+
+# Contact points (C1, C5)
+
+
+def channels_of(contact_point: str) -> frozenset[str]:
+    """The channels that a contact point can belong to."""
+    return EMAIL_CHANNELS if is_email(contact_point) else PHONE_CHANNELS
+
+
+def appearances(state: Customer) -> dict[str, Millis]:
+    """When each contact point of the person appeared first: stated by a record, or set by a pin (C5)."""
+    found: dict[str, Millis] = {}
+    for record in state.records.values():
+        for contact_point, at in record.appeared.items():
+            if contact_point not in found or at < found[contact_point]:
+                found[contact_point] = at
+    for attribute, pin in state.pins.items():
+        if attribute in ("email", "phone") and isinstance(pin.value, str):
+            found[pin.value] = min(pin.at, found.get(pin.value, pin.at))
+    return found
+
+
+def purposes(state: Customer, policy: Policy, channel: str) -> list[str]:
+    """The purposes that are spoken of: in the policy, and in this customer's entries of the channel."""
+    named = set(policy.consent.requires_opt_in) or {DEFAULT_PURPOSE}
+    named.update(key.purpose for key in map(split, state.entries) if key.channel == channel)
+    return sorted(named)
+
+
+def _carried(fold: Fold, channel: str, purpose: str, found: dict[str, Millis]) -> dict[str, Millis]:
+    """C5: the contact points to which an opt-out travels, and when; in order of their appearance."""
+    state, carried = fold.state, dict[str, Millis]()
+    points = sorted((at, point) for point, at in found.items() if channel in channels_of(point))
+    for at, point in points:
+        own = state.entries.get(joined(point, channel, purpose), ())
+        if any(entry.at <= at for entry in own):
+            continue
+        for _, other in points:
+            if other != point and _was_opted_out(fold, joined(other, channel, purpose), at, carried.get(other)):
+                carried[point] = at
+                break
+    return carried
+
+
+def _was_opted_out(fold: Fold, key: str, at: Millis, carried_at: Millis | None) -> bool:
+    before = [entry for entry in fold.state.entries.get(key, ()) if entry.at <= at]
+    if carried_at is not None and carried_at > at:
+        carried_at = None
+    if not before and carried_at is None:
+        return False
+    return judge(before, fold.policy, fold.state.clock, carried_at).state == OPTED_OUT
+
+
+# Effective states (C4, C8)
+
+
+def resolve_consents(fold: Fold) -> bool:
+    """Judge every touched key again, with those that it can change; True where an effective state differs."""
+    _touch_new_contacts(fold)
+    if not fold.keys:
+        return False
+    groups = {(key.channel, key.purpose) for key in map(split, fold.keys)}
+    found = appearances(fold.state)
+    differs = False
+    for channel, purpose in sorted(groups):
+        differs |= _resolve_group(fold, channel, purpose, found)
+    return differs
+
+
+def _touch_new_contacts(fold: Fold) -> None:
+    """A contact point that appeared (or appeared earlier) may get a carried opt-out, or a person-level one."""
+    for contact_point in fold.spoken:
+        for key in map(split, fold.state.entries):
+            if key.channel in channels_of(contact_point):
+                fold.keys.add(joined(contact_point, key.channel, key.purpose))
+
+
+def _resolve_group(fold: Fold, channel: str, purpose: str, found: dict[str, Millis]) -> bool:
+    state = fold.state
+    person = joined(PERSON, channel, purpose)
+    points = [point for point in found if channel in channels_of(point)]
+    carried = _carried(fold, channel, purpose, found) if len(points) > 1 else {}
+    keys = {key for key in fold.keys if key.endswith(f"{SEP}{channel}{SEP}{purpose}")}
+    if person in keys or len(points) > 1:
+        keys.update(joined(point, channel, purpose) for point in points)
+    differs = _resolve_key(fold, person, None, False) if person in keys or person in state.entries else False
+    objected = person in state.consents and state.consents[person].state == OPTED_OUT
+    for key in sorted(keys - {person}):
+        differs |= _resolve_key(fold, key, carried.get(split(key).contact_point), objected)
+    return differs
+
+
+def _resolve_key(fold: Fold, key: str, carried_at: Millis | None, objected: bool) -> bool:
+    state, policy = fold.state, fold.policy
+    before = state.consents.get(key)
+    entries = state.entries.get(key, [])
+    judged = judge(entries, policy, state.clock, carried_at)
+    _record_judgements(fold, key, entries, judged)
+    if carried_at is not None and (before is None or before.carried_at is None):
+        _append_row(fold, key, "opt_out", carried_at, "carried")
+    after = _effective(state, policy, key, judged, carried_at, objected)
+    spoken = entries or carried_at is not None or objected or _pinned(state, key) is not None
+    if before is None and not spoken and not suppressed(state, *split(key)[:2]):
+        return False
+    state.consents[key] = after
+    if before is None or (before.state, before.sendable, before.told) != (after.state, after.sendable, after.told):
+        fold.contacts.append(ContactUpdate(*split(key), after.state, after.sendable, reasons(state, policy, key)))
+        fold.changed.add(key)
+    return (before.state if before is not None else UNKNOWN) != after.state
+
+
+def _effective(
+    state: Customer, policy: Policy, key: str, judged: Judged, carried_at: Millis | None, objected: bool
+) -> ConsentState:
+    contact_point, channel, purpose = split(key)
+    pin = _pinned(state, key)
+    name = OPTED_OUT if pin is not None else judged.state
+    since = pin.at if pin is not None else judged.since
+    told = _told(policy, name, judged, objected)
+    if objected and name != OPTED_OUT:
+        since = max(since, state.consents[joined(PERSON, channel, purpose)].decided_at)
+    sendable = name == OPTED_IN if policy.consent.needs_opt_in(purpose) else name != OPTED_OUT
+    if objected or (sendable and contact_point != PERSON and suppressed(state, contact_point, channel)):
+        sendable = False
+    force = judged.in_force
+    explicit = told == "opt_in" and force is not None and force.explicit and force.evidence
+    return ConsentState(name, sendable, told, since, explicit, carried_at, judged.deadline, judged.lapsed)
+
+
+def _told(policy: Policy, name: str, judged: Judged, objected: bool) -> ToldDecision | None:
+    """C4, C8, C9: what records are told of a key; `pending` and an untrusted opt-in are told to nobody."""
+    if name == OPTED_OUT or objected:
+        return "opt_out"
+    if name != OPTED_IN or judged.in_force is None:
+        return None
+    return None if judged.in_force.method in policy.consent.untrusted_methods else "opt_in"
+
+
+def _pinned(state: Customer, key: str) -> Pin | None:
+    pin = state.pins.get(key)
+    return pin if pin is not None and pin.active else None
+
+
+def suppressed(state: Customer, contact_point: str, channel: str) -> bool:
+    """C6: a record reports a hard bounce that no later explicit opt-in has ended."""
+    words = state.reach.get(f"{contact_point}{SEP}{channel}")
+    latest = max((word.at for word in words.values() if word.active), default=None) if words else None
+    if latest is None:
+        return False
+    return not any(
+        entry.explicit and entry.status == "accepted" and entry.decision in ("opt_in", "confirm") and entry.at > latest
+        for key, entries in state.entries.items()
+        if key.startswith(f"{contact_point}{SEP}{channel}{SEP}")
+        for entry in entries
+    )
+
+
+def _record_judgements(fold: Fold, key: str, entries: list[Entry], judged: Judged) -> None:
+    """C3: a new entry's row gets its judgement; one that a late entry reverses gets a row `rejudged`."""
+    for entry, status in zip(entries, judged.statuses, strict=True):
+        if entry.status == "":
+            _judge_new_row(fold, key, entry, status)
+        elif entry.status != status:
+            _append_row(fold, key, entry.decision, entry.at, entry.method, status="rejudged", judgement=status)
+        entry.status = status
+    for entry in judged.expired:
+        if not entry.expired:
+            entry.expired = True
+            at = (
+                entry.expires_at
+                if entry.expires_at is not None
+                else entry.at + fold.policy.consent.double_opt_in_ttl_ms
+            )
+            _append_row(fold, key, "expire", at, entry.method, names=entry.at)
+
+
+def _judge_new_row(fold: Fold, key: str, entry: Entry, status: str) -> None:
+    contact = split(key)
+    for place, row in enumerate(fold.ledger):
+        same_key = (row.contact_point, row.channel, row.purpose) == contact
+        if same_key and (row.record, row.decision, row.stated_at, row.at) == (
+            entry.record,
+            entry.decision,
+            entry.stated_at,
+            entry.at,
+        ):
+            fold.ledger[place] = _with_status(row, status)
+
+
+def _with_status(row: LedgerEntry, status: str) -> LedgerEntry:
+    values = {name: getattr(row, name) for name in row.__struct_fields__}
+    values["status"] = status
+    return LedgerEntry(**values)
+
+
+def _append_row(
+    fold: Fold,
+    key: str,
+    decision: str,
+    at: Millis,
+    method: str | None,
+    status: str = "accepted",
+    judgement: str | None = None,
+    names: Millis | None = None,
+) -> None:
+    contact_point, channel, purpose = split(key)
+    fold.ledger.append(
+        LedgerEntry(
+            customer_id=fold.state.customer_id,
+            contact_point=contact_point,
+            channel=channel,
+            purpose=purpose,
+            decision=decision,  # type: ignore[arg-type]
+            at=at,
+            status=status,  # type: ignore[arg-type]
+            method=method,
+            caused_by=fold.cause,
+            judgement=judgement,
+            names=names,
+        )
+    )
+
+
+def touch_deadlines(fold: Fold) -> None:
+    """C8: keys whose opt-in has ended by now are judged again, whatever the input was."""
+    for key, known in fold.state.consents.items():
+        if known.deadline is not None and known.deadline < fold.state.clock:
+            fold.keys.add(key)
+
+
+def reasons(state: Customer, policy: Policy, key: str) -> tuple[str, ...]:
+    """Why a key may not be sent to; empty where it may."""
+    known = state.consents.get(key)
+    contact_point, channel, purpose = split(key)
+    person = state.consents.get(joined(PERSON, channel, purpose))
+    name = known.state if known is not None else UNKNOWN
+    found = []
+    if name == OPTED_OUT or (policy.consent.needs_opt_in(purpose) and name != OPTED_IN):
+        found.append("pinned" if _pinned(state, key) else "expired" if known and known.lapsed else name)
+    if contact_point != PERSON and person is not None and person.state == OPTED_OUT:
+        found.append("objected")
+    if contact_point != PERSON and suppressed(state, contact_point, channel):
+        found.append("hard_bounce")
+    return tuple(found)
+
+
+def listed_keys(state: Customer, policy: Policy) -> Iterator[str]:
+    """Every key to show: those with a state, and each contact point that starts `unknown` (C5)."""
+    shown = set(state.consents)
+    for point in appearances(state):
+        for channel in ("email",) if is_email(point) else ("sms",):
+            shown.update(joined(point, channel, purpose) for purpose in purposes(state, policy, channel))
+    yield from sorted(shown)

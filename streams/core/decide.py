@@ -1,0 +1,262 @@
+"""The one entry of the core: fold one input into one customer's state and say what follows from it.
+
+Pure: no clock, no I/O. `decide` takes over the state that it is given; the caller keeps bytes, not objects.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from streams.core.answers import fold_receipt
+from streams.core.canonical import same
+from streams.core.claims import delete_record, empty_shadows, judge_claim, state_attribute
+from streams.core.commands import emit, emit_again, next_due
+from streams.core.consent import resolve_consents, state_consent, state_suppression, touch_deadlines
+from streams.core.fold import ContactUpdate, Fold, Said
+from streams.core.rules import Policy
+from streams.core.state import Customer, Record
+from streams.core.steward import fold_request
+from streams.core.survivorship import resolve
+from streams.model import (
+    Address,
+    Change,
+    Command,
+    Invalid,
+    LedgerEntry,
+    Millis,
+    Note,
+    Receipt,
+    StewardRequest,
+)
+
+
+class Tick(NamedTuple):
+    """The clock has reached the input's Kafka timestamp; due timers fire."""
+
+
+Input: TypeAlias = Change | Receipt | StewardRequest | Tick
+
+
+class Decision(NamedTuple):
+    """What one input made of one customer."""
+
+    state: Customer
+    commands: list[Command]
+    ledger: list[LedgerEntry]
+    notes: list[Note]
+    contacts: list[ContactUpdate]
+    links: list[str]
+
+
+def decide(state: Customer, event: Input, at: Millis, policy: Policy) -> Decision:
+    """Fold `event` (Kafka timestamp `at`, ms) into `state`; commands, ledger rows and notes in order of emission."""
+    fold = Fold(state, policy, at, _cause(event))
+    state.clock = max(state.clock, at)
+    touch_deadlines(fold)
+    _fold_input(fold, event)
+    if state.policy_version != policy.version:
+        _adopt_policy(fold)
+    changed, differs = _resolve_attributes(fold)
+    differs |= resolve_consents(fold)
+    if differs:
+        state.version += 1
+    emit(fold, changed)
+    emit_again(fold, fold.cause if isinstance(event, Change | StewardRequest) else None)
+    state.due_at = next_due(fold)
+    _number(fold)
+    return Decision(state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links)
+
+
+def _cause(event: Input) -> str:
+    match event:
+        case Change():
+            return event.change_id
+        case Receipt():
+            return event.command_id or "receipt"
+        case StewardRequest():
+            return event.request_id or "steward"
+        case _:
+            return "clock"
+
+
+def _fold_input(fold: Fold, event: Input) -> None:
+    match event:
+        case Change():
+            _fold_change(fold, event)
+        case Receipt():
+            fold_receipt(fold, event)
+        case StewardRequest():
+            fold_request(fold, event)
+        case _:
+            _touch_due(fold)
+
+
+def _touch_due(fold: Fold) -> None:
+    """A verdict that did not come in time, and opt-outs whose repetition was put off, are compared again."""
+    for name, record in fold.state.records.items():
+        for attribute, slot in record.slots.items():
+            if slot.asked_at is not None and fold.at >= slot.asked_at + fold.policy.verdict_timeout_ms:
+                fold.pairs.add((name, attribute))
+        for key, slot in record.consents.items():
+            if slot.repeat_at is not None and fold.at >= slot.repeat_at:
+                slot.repeat_at = None
+                fold.told.add((name, key))
+
+
+def _adopt_policy(fold: Fold) -> None:
+    """Another policy version: every winner and every record is compared again."""
+    if fold.state.policy_version:
+        fold.reason = fold.reason or "policy"
+        fold.attributes.update(
+            attribute
+            for record in fold.state.records.values()
+            for attribute in record.slots
+            if attribute in fold.policy.attributes
+        )
+        fold.keys.update(fold.state.entries)
+        fold.entered.update(fold.state.records)
+    fold.state.policy_version = fold.policy.version
+
+
+# Changes
+
+
+def check_change(change: Change, policy: Policy) -> None:
+    """Raise Invalid, naming the place, for a change that the policy cannot take; the state is not touched."""
+    if change.platform not in policy.platforms:
+        raise Invalid("unknown_platform", "platform")
+    for attribute, statement in change.attributes.items():
+        rule = policy.attributes.get(attribute)
+        if rule is None or statement.value is None:
+            continue
+        if isinstance(statement.value, Address) != (rule.kind == "address"):
+            raise Invalid(
+                "bad_value", f"attributes.{attribute}: not {'an address' if rule.kind == 'address' else 'a text'}"
+            )
+
+
+def _fold_change(fold: Fold, change: Change) -> None:
+    if change.only_verdicts:
+        _fold_verdicts(fold, change, _first_seen(fold, None, change))
+        return
+    name = change.record
+    record = fold.state.records.get(name)
+    if record is None:
+        record = fold.state.records[name] = Record(change.platform, change.record_id)
+        fold.entered.add(name)
+    seen_at = _first_seen(fold, record, change)
+    at = effective(fold, record, change.observed_at, seen_at, "observed_at")
+    if record.deleted_at is not None and change.op != "delete":
+        if at <= record.deleted_at:
+            fold.note("deleted_drop", record)
+            return
+        if not record.open:
+            record.open = True
+            fold.entered.add(name)
+    snapshot = change.kind == "snapshot" or change.op == "restate"
+    fold.snapshot = snapshot
+    shadow_at = fold.at if snapshot else min(at, fold.at)
+    said = Said(change, name, record, at, shadow_at, snapshot, change.origin == "writeback")
+    _fold_said(fold, said, seen_at)
+    record.last_at = max(record.last_at, at)
+
+
+def _fold_said(fold: Fold, said: Said, seen_at: Millis) -> None:
+    change = said.change
+    if change.op == "delete":
+        delete_record(fold, said)
+        return
+    if change.op == "restate":
+        empty_shadows(fold, said)
+    for attribute, statement in change.attributes.items():
+        state_attribute(fold, said, attribute, statement)
+    for consent in change.consents:
+        state_consent(fold, said, consent, effective(fold, said.record, consent.at, seen_at, "consents"))
+    for suppression in change.suppressions:
+        state_suppression(
+            fold, said, suppression, effective(fold, said.record, suppression.at, seen_at, "suppressions")
+        )
+    _fold_verdicts(fold, change, seen_at)
+
+
+def _fold_verdicts(fold: Fold, change: Change, seen_at: Millis) -> None:
+    for verdict in change.verdicts:
+        stated = verdict.at if verdict.at is not None else change.observed_at
+        judge_claim(fold, verdict, effective(fold, None, stated, seen_at, "verdicts"))
+
+
+def effective(fold: Fold, record: Record | None, stated: Millis | None, seen_at: Millis, what: str) -> Millis:
+    """R2: the stated time, unless it is absent or lies too far after the Kafka timestamp (noted `clamped`)."""
+    if stated is None:
+        return seen_at
+    if stated > seen_at + fold.policy.clock_skew_tolerance_ms:
+        fold.note("clamped", record, detail=what)
+        return seen_at
+    return stated
+
+
+def _first_seen(fold: Fold, record: Record | None, change: Change) -> Millis:
+    """R2: a statement without a usable time keeps the Kafka timestamp at which it was delivered first."""
+    if record is None or not _needs_memory(fold, change):
+        return fold.at
+    names = [change.change_id]
+    if change.observed_at is not None:
+        content = msgspec.structs.replace(change, change_id="")
+        names.append(blake2b(msgspec.msgpack.encode(content, order="deterministic"), digest_size=12).hexdigest())
+    for name in names:
+        if name in record.firsts:
+            return record.firsts[name]
+    for name in names:
+        record.firsts[name] = fold.at
+    while len(record.firsts) > fold.policy.limits.firsts_max:
+        record.firsts.pop(next(iter(record.firsts)))
+    return fold.at
+
+
+def _needs_memory(fold: Fold, change: Change) -> bool:
+    latest = fold.at + fold.policy.clock_skew_tolerance_ms
+    if change.observed_at is None or change.observed_at > latest:
+        return True
+    return any(consent.at is None or consent.at > latest for consent in change.consents) or any(
+        one.at is None or one.at > latest for one in change.suppressions
+    )
+
+
+# Golden
+
+
+def _resolve_attributes(fold: Fold) -> tuple[set[str], bool]:
+    """Resolve the touched attributes; the ones whose value differs now, and whether a value or a status does."""
+    state, changed, differs = fold.state, set[str](), False
+    for attribute in fold.attributes:
+        before = state.golden.get(attribute)
+        after = resolve(state, fold.policy, attribute)
+        if after is None:
+            state.golden.pop(attribute, None)
+            differs |= before is not None
+            continue
+        state.golden[attribute] = after
+        if before is None or before.status != after.status or not same(before.canonical, after.canonical):
+            differs = True
+            changed.add(attribute)
+    for attribute in changed:
+        _free_refused(fold, attribute)
+    return changed, differs
+
+
+def _free_refused(fold: Fold, attribute: str) -> None:
+    """R12, R15: a refused or quarantined value is drift until golden changes."""
+    for record in fold.state.records.values():
+        slot = record.slots.get(attribute)
+        if slot is not None:
+            slot.refused = slot.quarantined = None
+
+
+def _number(fold: Fold) -> None:
+    """Ledger rows carry the customer's own running number."""
+    for place, row in enumerate(fold.ledger):
+        fold.state.seq += 1
+        fold.ledger[place] = msgspec.structs.replace(row, seq=fold.state.seq)

@@ -1,0 +1,106 @@
+"""The working set of one input: what it touched, and what came out of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streams.core.rules import Policy
+from streams.core.state import Customer, Record, Slot
+from streams.model import Change, Command, LedgerEntry, Millis, Note
+from streams.model.command import Reason
+
+
+class ContactUpdate(NamedTuple):
+    """The effective consent of one key for this customer, for the published suppression of the contact point (C1)."""
+
+    contact_point: str
+    channel: str
+    purpose: str
+    state: str
+    sendable: bool
+    reasons: tuple[str, ...]
+
+
+class Fold:
+    """One input being folded into one customer's state; `at` is its Kafka timestamp."""
+
+    __slots__ = (
+        "at",
+        "attributes",
+        "cause",
+        "changed",
+        "commands",
+        "contacts",
+        "entered",
+        "holders",
+        "keys",
+        "ledger",
+        "links",
+        "notes",
+        "pairs",
+        "policy",
+        "reason",
+        "snapshot",
+        "spoken",
+        "state",
+        "told",
+    )
+
+    def __init__(self, state: Customer, policy: Policy, at: Millis, cause: str) -> None:
+        self.state = state
+        self.policy = policy
+        self.at = at
+        self.cause = cause
+        self.reason: Reason | None = None
+        self.snapshot = False
+        self.notes: list[Note] = []
+        self.ledger: list[LedgerEntry] = []
+        self.commands: list[Command] = []
+        self.contacts: list[ContactUpdate] = []
+        # Attributes whose winner may differ now; (record, attribute) pairs whose shadow may differ from golden now.
+        self.attributes: set[str] = set()
+        self.pairs: set[tuple[str, str]] = set()
+        # The same for consent: keys to judge again, keys whose outcome differs, (record, key) pairs to compare,
+        # records to compare whole.
+        self.keys: set[str] = set()
+        self.changed: set[str] = set()
+        self.told: set[tuple[str, str]] = set()
+        self.holders: set[str] = set()
+        # Records new to this customer (compared whole), contact points that appeared, records made by a create.
+        self.entered: set[str] = set()
+        self.spoken: set[str] = set()
+        self.links: list[str] = []
+
+    def note(self, kind: str, record: Record | None = None, attribute: str | None = None, detail: str = "") -> None:
+        """Remember what was noticed."""
+        self.notes.append(
+            Note(
+                kind=kind,
+                change_id=self.cause,
+                platform=record.platform if record else None,
+                record_id=record.record_id if record else None,
+                attribute=attribute,
+                customer_id=self.state.customer_id,
+                detail=detail or None,
+            )
+        )
+
+
+class Said(NamedTuple):
+    """One change as it speaks of one record: who, when (effective and for the shadow), and whether it is an echo."""
+
+    change: Change
+    name: str
+    record: Record
+    at: Millis
+    shadow_at: Millis
+    snapshot: bool
+    echo: bool
+
+
+def slot_of(slots: dict[str, Slot], key: str) -> Slot:
+    """The slot, made where there is none."""
+    slot = slots.get(key)
+    if slot is None:
+        slot = slots[key] = Slot()
+    return slot

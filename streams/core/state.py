@@ -1,0 +1,233 @@
+"""The state of one customer: a join of registers, keyed by record and attribute (R1, R3, R11a).
+
+Structs are `array_like`, so the field order is the stored form: append new fields with a default, never reorder.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from streams.model import Address, Command, Millis, Value
+
+VALUE, CLEAR, RETRACT, DELETE = range(4)
+UNANSWERED, APPLIED, REFUSED, FAILED, SUPERSEDED = range(5)
+
+
+class Struct(msgspec.Struct, array_like=True, gc=False):
+    """A piece of state."""
+
+
+class Claim(Struct):
+    """The statement of one record about one attribute. `kind` is VALUE, CLEAR, RETRACT or DELETE."""
+
+    at: Millis
+    sequence: int | None
+    kind: int
+    canonical: str
+    value: Value | None = None
+    confidence: float | None = None
+    complete: bool = True
+    verified_by: str | None = None
+    deliverable: bool | None = None
+    standard: Address | None = None
+    change_id: str | None = None
+
+    def key(self) -> tuple[int, bool, int, int, str]:
+        """R3: (effective time, sequence, kind, canonical value); an absent sequence is the smallest."""
+        return (self.at, self.sequence is not None, self.sequence or 0, self.kind, self.canonical)
+
+    def gives(self) -> bool:
+        """True where the claim says something golden could be: a value or a clear."""
+        return self.kind <= CLEAR
+
+
+class Judgement(Struct):
+    """A verdict remembered for one canonical input of one record's attribute (R8)."""
+
+    canonical: str
+    at: Millis
+    confidence: float
+    deliverable: bool | None
+    standard: Address | None
+
+    def key(self) -> tuple[int, float, bool]:
+        """Of two verdicts on one input the later holds; at equal time the less confident one."""
+        return (self.at, -self.confidence, self.deliverable is False)
+
+
+class Held(Struct):
+    """One side of a shadow register: what the platform stated, or what it acknowledged (R11a).
+
+    `known` is False after a retract; `seen` is "" where the platform is known to hold nothing.
+    """
+
+    at: Millis
+    sequence: int | None
+    seen: str
+    value: Value | None = None
+    known: bool = True
+    version: int = 0
+
+
+class Sent(Struct):
+    """One value that was commanded, remembered to recognise its echo and to count contradictions (R11, R15)."""
+
+    command_id: str
+    version: int
+    at: Millis
+    seen: str
+    value: Value | None
+    compared_at: Millis = 0
+    outcome: int = UNANSWERED
+    acked_at: Millis | None = None
+    ended: bool = False
+    differed_at: Millis | None = None
+    contradicted: bool = False
+
+    def in_flight(self) -> bool:
+        """Commanded, no receipt yet, nothing different stated since (R12)."""
+        return self.outcome == UNANSWERED and not self.ended
+
+
+class Slot(Struct):
+    """All that is known of one attribute, or one consent key, of one record."""
+
+    newest: Claim | None = None
+    verified: list[Claim] = []
+    confirmed: tuple[Millis, bool, int, str] | None = None
+    stated: Held | None = None
+    acked: Held | None = None
+    sent: list[Sent] = []
+    refused: str | None = None
+    quarantined: str | None = None
+    repairs: int = 0
+    repairs_version: int = -1
+    asked_at: Millis | None = None
+    asked: list[str] = []
+    judgements: list[Judgement] = []
+    repeat_at: Millis | None = None
+
+    def shadow(self) -> Held | None:
+        """R11a: the later of stated and acknowledged, at equal time the acknowledgement; None = unknown."""
+        held = self.stated
+        if self.acked is not None and (held is None or self.acked.at >= held.at):
+            held = self.acked
+        return held if held is not None and held.known else None
+
+    def pending(self) -> Sent | None:
+        """The command in flight, if any: only the last one can be."""
+        last = self.sent[-1] if self.sent else None
+        return last if last is not None and last.in_flight() else None
+
+
+class Record(Struct):
+    """One customer's row in one platform. `open` is False after its deletion; late changes are fenced by it."""
+
+    platform: str
+    record_id: str
+    slots: dict[str, Slot] = {}
+    consents: dict[str, Slot] = {}
+    open: bool = True
+    last_at: Millis = 0
+    deleted_at: Millis | None = None
+    held: list[str] = []
+    appeared: dict[str, Millis] = {}
+    firsts: dict[str, Millis] = {}
+
+
+class Golden(Struct):
+    """The value that won, and why. `status`: settled, provisional, pinned, cleared."""
+
+    value: Value | None
+    canonical: str
+    status: str
+    record: str | None = None
+    at: Millis | None = None
+    confidence: float | None = None
+
+
+class Pin(Struct):
+    """A steward's word on an attribute or a consent key, ordered by (`at`, `request_id`) (K1)."""
+
+    at: Millis
+    request_id: str
+    active: bool
+    value: Value | None = None
+    by: str | None = None
+    why: str | None = None
+
+
+class Entry(Struct):
+    """One consent decision as the fold needs it; the ledger row keeps its evidence whole."""
+
+    decision: str
+    at: Millis
+    record: str | None
+    stated_at: Millis | None = None
+    explicit: bool = False
+    evidence: bool = False
+    method: str | None = None
+    expires_at: Millis | None = None
+    change_id: str | None = None
+    status: str = "accepted"
+    expired: bool = False
+
+    def identity(self) -> tuple[str | None, str, Millis | None, str | None]:
+        """C2: the same (record, decision, stated time) is one entry; with no time, the same change is."""
+        return (self.record, self.decision, self.stated_at, self.change_id if self.stated_at is None else None)
+
+
+class ConsentState(Struct):
+    """The effective state of one key as of the last input, and what records are told of it."""
+
+    state: str
+    sendable: bool
+    told: str | None = None
+    decided_at: Millis = 0
+    explicit: bool = False
+    carried_at: Millis | None = None
+    deadline: Millis | None = None
+    lapsed: bool = False
+
+
+class Reach(Struct):
+    """One record's word on whether a contact point can be reached (C6)."""
+
+    at: Millis
+    active: bool
+
+
+class Customer(Struct):
+    """The keyed state. Consent keys are `contact point SEP channel SEP purpose`; see `ConsentKey`."""
+
+    customer_id: str
+    born_at: Millis
+    version: int = 0
+    clock: Millis = 0
+    policy_version: str = ""
+    records: dict[str, Record] = {}
+    golden: dict[str, Golden] = {}
+    pins: dict[str, Pin] = {}
+    entries: dict[str, list[Entry]] = {}
+    consents: dict[str, ConsentState] = {}
+    reach: dict[str, dict[str, Reach]] = {}
+    unanswered: dict[str, Command] = {}
+    resent: dict[str, Millis] = {}
+    creates: dict[str, Slot] = {}
+    requests: list[str] = []
+    seq: int = 0
+    due_at: Millis | None = None
+    aliases: list[str] = []
+
+
+class ConsentKey(NamedTuple):
+    """What one consent decision is about (C1)."""
+
+    contact_point: str
+    channel: str
+    purpose: str
+
+
+PERSON = "*"

@@ -1,0 +1,91 @@
+"""Steward requests on one customer: pins, releases, policy activation (K1, R15)."""
+
+from __future__ import annotations
+
+from streams.core.canonical import is_empty
+from streams.core.consent import canonical_contact, joined
+from streams.core.fold import Fold
+from streams.core.state import Pin, Slot
+from streams.model import Invalid, StewardRequest
+
+
+def check_request(request: StewardRequest, attributes: frozenset[str]) -> None:
+    """Raise Invalid, with the field's name, for a request that cannot be carried out."""
+    if request.action in ("pin", "unpin", "release") and request.attribute is None and request.contact_point is None:
+        raise Invalid("bad_request", f"{request.action} needs an attribute or a contact point")
+    if request.attribute is not None and request.attribute not in attributes:
+        raise Invalid("bad_request", "unknown attribute")
+    if request.contact_point is not None and None in (request.channel, request.purpose):
+        raise Invalid("bad_request", "a contact point needs channel and purpose")
+    if request.action == "pin" and request.contact_point is not None and request.value != "opt_out":
+        raise Invalid("bad_request", "consent can be pinned to opt_out only")
+    if request.action == "release" and request.record is None:
+        raise Invalid("bad_request", "release needs a record")
+
+
+def fold_request(fold: Fold, request: StewardRequest) -> None:
+    """Carry out a request on this customer; one that was seen before is ignored."""
+    request_id = request.request_id or fold.cause
+    if request_id in fold.state.requests:
+        return
+    fold.state.requests = [*fold.state.requests, request_id][-fold.policy.limits.requests_max :]
+    if request.action in ("pin", "unpin"):
+        _fold_pin(fold, request, request_id)
+    elif request.action == "release":
+        _release(fold, request)
+    elif request.action == "activate":
+        fold.reason = "policy"
+
+
+def _fold_pin(fold: Fold, request: StewardRequest, request_id: str) -> None:
+    """K1: pins are a register ordered by (`at`, `request_id`)."""
+    at = request.at if request.at is not None else fold.at
+    key = _consent_key(fold, request) if request.contact_point is not None else request.attribute or ""
+    known = fold.state.pins.get(key)
+    if known is not None and (at, request_id) <= (known.at, known.request_id):
+        return
+    value = request.value
+    if request.attribute is not None and isinstance(value, str):
+        value = None if is_empty(value) else _stated(fold, request.attribute, value)
+    fold.state.pins[key] = Pin(at, request_id, request.action == "pin", value, request.by, request.why)
+    if request.contact_point is not None:
+        fold.keys.add(key)
+    else:
+        fold.attributes.add(key)
+        if key in ("email", "phone") and isinstance(value, str):
+            fold.spoken.add(value)
+
+
+def _stated(fold: Fold, attribute: str, value: str) -> str:
+    """E-mails and phones are golden in their canonical form; names as they are stated."""
+    kind = fold.policy.attributes[attribute].kind
+    return fold.policy.canonical(attribute, value) if kind in ("email", "phone") else value
+
+
+def _consent_key(fold: Fold, request: StewardRequest) -> str:
+    channel, purpose = request.channel or "", request.purpose or ""
+    contact_point = canonical_contact(request.contact_point or "", channel, fold.policy.default_region)
+    return joined(contact_point, channel, purpose)
+
+
+def _release(fold: Fold, request: StewardRequest) -> None:
+    """A refused or quarantined value may be commanded again."""
+    record = fold.state.records.get(request.record or "")
+    if record is None:
+        fold.note("release_unmatched")
+        return
+    if request.attribute is not None:
+        _free(record.slots.get(request.attribute))
+        fold.pairs.add((request.record or "", request.attribute))
+    else:
+        key = _consent_key(fold, request)
+        _free(record.consents.get(key))
+        fold.told.add((request.record or "", key))
+
+
+def _free(slot: Slot | None) -> None:
+    if slot is None:
+        return
+    slot.refused = slot.quarantined = None
+    for sent in slot.sent:
+        sent.contradicted = False
