@@ -40,24 +40,24 @@ class Limits(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> Limits:
         """The limits that a connector's settings state, else the defaults; raises Invalid("bad_setting")."""
-        stated = {name: settings[name] for name in cls.__struct_fields__ if name in settings}
+        stated = {name: settings[name.upper()] for name in cls.__struct_fields__ if name.upper() in settings}
         try:
             limits = msgspec.convert(stated, cls, strict=False)
         except msgspec.ValidationError as error:
             raise Invalid("bad_setting", str(error)) from None
         for name in cls.__struct_fields__:
             if not 0 < getattr(limits, name) < float("inf"):
-                raise Invalid("bad_setting", name)
+                raise Invalid("bad_setting", name.upper())
         return limits
 
 
 # For a connector's own `settings`, so that each platform's client can be tuned from the environment.
 LIMIT_SETTINGS = (
-    Setting("connect_timeout_s", "seconds to connect", default=str(Limits().connect_timeout_s)),
-    Setting("total_timeout_s", "seconds for one request, answer included", default=str(Limits().total_timeout_s)),
-    Setting("body_max_bytes", "bytes of one answer that are read", default=str(Limits().body_max_bytes)),
-    Setting("connections_max", "connections kept open", default=str(Limits().connections_max)),
-    Setting("retry_after_max_s", "longest Retry-After obeyed, seconds", default=str(Limits().retry_after_max_s)),
+    Setting("CONNECT_TIMEOUT_S", "seconds to connect", default=str(Limits().connect_timeout_s)),
+    Setting("TOTAL_TIMEOUT_S", "seconds for one request, answer included", default=str(Limits().total_timeout_s)),
+    Setting("BODY_MAX_BYTES", "bytes of one answer that are read", default=str(Limits().body_max_bytes)),
+    Setting("CONNECTIONS_MAX", "connections kept open", default=str(Limits().connections_max)),
+    Setting("RETRY_AFTER_MAX_S", "longest Retry-After obeyed, seconds", default=str(Limits().retry_after_max_s)),
 )
 
 

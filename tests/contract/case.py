@@ -93,7 +93,7 @@ class Case:
     sign: Callable[[Mapping[str, str], bytes, Millis], Mapping[str, str]] | None = None
     unknown: Message | None = None
     faults: tuple[Fault, ...] = ()
-    url_settings: tuple[str, ...] = ("url",)
+    url_settings: tuple[str, ...] = ("BASE_URL",)
     fetched: str | None = None
     gone: Answering | None = None
     # Bodies of a 200 that look empty and still are an answer, such as a validator's "no such address".

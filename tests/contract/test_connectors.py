@@ -205,7 +205,7 @@ def test_settings_are_named_explained_and_secrets_have_no_default(case: Case):
     declared = case.connector.settings
 
     assert len({setting.name for setting in declared}) == len(declared)
-    assert all(setting.name.isidentifier() and setting.name.islower() and setting.meaning for setting in declared)
+    assert all(setting.name.isidentifier() and setting.name.isupper() and setting.meaning for setting in declared)
     assert all(not setting.default for setting in declared if setting.secret)
     required = {setting.name for setting in declared if setting.default is None}
     assert required <= {*case.settings, *case.url_settings}
@@ -260,7 +260,7 @@ async def running(case: Case, platform: Platform, **changed: str) -> AsyncIterat
     assert site._server is not None
     port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
     urls = dict.fromkeys(case.url_settings, f"http://127.0.0.1:{port}")
-    client = case.connector.client(case.platform, {**case.settings, **urls, "total_timeout_s": "2", **changed})
+    client = case.connector.client(case.platform, {**case.settings, **urls, "TOTAL_TIMEOUT_S": "2", **changed})
     await client.open()
     try:
         yield client
@@ -340,7 +340,7 @@ async def test_a_platform_that_cannot_now_is_asked_later(
 
 @every_case
 async def test_a_platform_that_hangs_is_asked_later(case: Case):
-    async with running(case, Platform(case.success, delay_s=1.0), total_timeout_s="0.1") as client:
+    async with running(case, Platform(case.success, delay_s=1.0), TOTAL_TIMEOUT_S="0.1") as client:
         answers = await client.deliver(case.commands[:1])
 
     assert list(answers) == [Later("timeout")]
@@ -385,7 +385,7 @@ async def test_an_answer_that_cannot_be_read_never_raises_and_never_counts_as_do
 
 @every_case
 async def test_an_answer_over_the_limit_is_not_read(case: Case):
-    async with running(case, Platform(lambda _: Reply(200, b" " * 50_000)), body_max_bytes="1000") as client:
+    async with running(case, Platform(lambda _: Reply(200, b" " * 50_000)), BODY_MAX_BYTES="1000") as client:
         answers = await client.deliver(case.commands[:1])
 
     assert list(answers) == [Later("answer_too_large", whole_platform=False)]
