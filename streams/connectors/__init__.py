@@ -15,8 +15,14 @@ def connector(vendor: str) -> Connector:
     """The connector of a vendor; raises Invalid("unknown_connector") where there is none."""
     if not vendor.isidentifier():
         raise Invalid("unknown_connector", "not a module name")
+    name = f"streams.connectors.{vendor}"
     try:
-        module = import_module(f"streams.connectors.{vendor}")
-    except ModuleNotFoundError:
+        module = import_module(name)
+    except ModuleNotFoundError as missing:
+        if missing.name != name:
+            raise
         raise Invalid("unknown_connector", vendor) from None
-    return cast(Connector, module.CONNECTOR)
+    found = getattr(module, "CONNECTOR", None)
+    if found is None:
+        raise Invalid("unknown_connector", vendor)
+    return cast(Connector, found)

@@ -114,12 +114,13 @@ def _next_acknowledged(slot: Slot, place: int) -> Millis | None:
 
 
 def _mark_contradicted(slot: Slot, seen: str, at: Millis) -> None:
-    """The platform's own statement contradicts every different value that was commanded before it (R11, R15)."""
+    """The platform's own statement differs from what was commanded before it (R11), and contradicts the last (R15)."""
+    latest = slot.latest_before(at)
+    if latest is not None and not same(latest.seen, seen):
+        latest.contradicted = True
     for sent in slot.sent:
-        if at >= sent.at and not same(sent.seen, seen):
-            sent.contradicted = True
-            if at > sent.at and (sent.differed_at is None or at < sent.differed_at):
-                sent.differed_at = at
+        if at > sent.at and not same(sent.seen, seen) and (sent.differed_at is None or at < sent.differed_at):
+            sent.differed_at = at
 
 
 # Shadows (R11a)

@@ -20,9 +20,10 @@ KEEP_SENT = 4
 def emit(fold: Fold, changed: set[str]) -> None:
     """All commands that are due, consent first (C9); `changed`: attributes whose golden value differs now."""
     _emit_consents(fold)
+    # Validations first: a claim that waits for its verdict holds back what its own record would be told.
+    _emit_validations(fold)
     _emit_attributes(fold, changed)
     _emit_creates(fold, changed)
-    _emit_validations(fold)
 
 
 # Attributes (R12)

@@ -219,11 +219,10 @@ def _missed_opt_out(fold: Fold, said: Said, key: str, decision: str) -> bool:
 def _end_contradicted(fold: Fold, said: Said, key: str, decision: str) -> None:
     """The platform's own word against ours: remembered for the breaker, and the command is no longer in flight."""
     slot = said.record.consents[key]
-    for sent in slot.sent:
-        if sent.seen != decision and said.shadow_at >= sent.at:
-            sent.contradicted = True
-            sent.ended = True
-            slot.refused = None
+    latest = slot.latest_before(said.shadow_at)
+    if latest is not None and latest.seen != decision:
+        latest.contradicted = latest.ended = True
+        slot.refused = None
 
 
 def _entry(said: Said, consent: ConsentStatement, at: Millis) -> Entry:
@@ -400,7 +399,15 @@ def _resolve_key(fold: Fold, key: str, carried_at: Millis | None, objected: bool
     if before is None or (before.state, before.sendable, before.told) != (after.state, after.sendable, after.told):
         fold.contacts.append(ContactUpdate(*split(key), after.state, after.sendable, reasons(state, policy, key)))
         fold.changed.add(key)
+        _forget_contradictions(state, key)
     return (before.state if before is not None else UNKNOWN) != after.state
+
+
+def _forget_contradictions(state: Customer, key: str) -> None:
+    """R15: what was contradicted under another decision is no ping-pong under this one."""
+    for record in state.records.values():
+        for sent in record.consents[key].sent if key in record.consents else ():
+            sent.contradicted = False
 
 
 def _effective(

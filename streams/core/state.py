@@ -116,6 +116,10 @@ class Slot(Struct):
             held = self.acked
         return held if held is not None and held.known else None
 
+    def latest_before(self, at: Millis) -> Sent | None:
+        """The last command that was issued no later than `at`."""
+        return next((sent for sent in reversed(self.sent) if sent.at <= at), None)
+
     def pending(self) -> Sent | None:
         """The command in flight, if any: only the last one can be."""
         last = self.sent[-1] if self.sent else None

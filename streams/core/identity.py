@@ -1,0 +1,309 @@
+"""Binding: which customer a record belongs to (I1, I2), as steps over rows that may live on different partitions.
+
+A row is keyed by what it is about: a record or an external id by its name (`crm:003xx`), an e-mail by `@email:…`,
+a phone by `@phone:…`, a customer by `@customer:…`. Each step reads and writes one row and sends messages to others,
+so that the same code serves the partitioned engine and the replay. A record that is bound passes in one step; an
+unknown one waits in its row (`parked`) while its identifiers are visited in the policy's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from streams.core import canonical
+from streams.core.rules import Policy
+from streams.model import Change, Millis, Note
+
+PARKED_MAX = 256
+
+
+class Parked(msgspec.Struct, array_like=True, frozen=True):
+    """A change that waits for its record to be bound, with its Kafka timestamp."""
+
+    change: Change
+    at: Millis
+
+
+class Row(msgspec.Struct, array_like=True):
+    """What is known under one key. `joined` is False where a customer only claimed a record that never spoke."""
+
+    customer: str | None = None
+    joined: bool = False
+    pending: bool = False
+    parked: list[Parked] = []
+    closed_at: Millis | None = None
+    claimed: list[str] = []
+    records: dict[str, list[str]] = {}
+    closings: int = 0
+
+
+class Arrive(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """A change at the row of its record."""
+
+    change: Change
+
+
+class Visit(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """An unbound record asks the row of its next identifier; `claims` are the ones it has claimed so far."""
+
+    record: str
+    platform: str
+    mint: str
+    remaining: tuple[str, ...]
+    claims: tuple[str, ...] = ()
+
+
+class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """A record asks a customer to join it (I2); `otherwise` is the customer it becomes if refused."""
+
+    record: str
+    platform: str
+    otherwise: str
+    claims: tuple[str, ...] = ()
+
+
+class Bound(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """The answer, at the row of the record."""
+
+    customer: str
+
+
+class Claim(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """A bound record's verified identifier; `instead_of` is a customer that was minted and not used."""
+
+    customer: str
+    record: str
+    instead_of: str | None = None
+
+
+Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim
+
+
+class Forward(NamedTuple):
+    """A change on its way to its customer."""
+
+    customer_id: str
+    change: Change
+    at: Millis
+
+
+class Hop(NamedTuple):
+    """What one step made of one row. `full` is True where the row cannot park another change."""
+
+    row: Row
+    sends: list[tuple[str, Message]]
+    forwards: list[Forward]
+    notes: list[Note]
+
+
+def row_key(change: Change) -> str:
+    """The row at which a change arrives: its record's, or that of the record its verdicts are about (R8)."""
+    return change.verdicts[0].record if change.only_verdicts else change.record
+
+
+def customer_key(customer_id: str) -> str:
+    """The row of a customer."""
+    return f"@customer:{customer_id}"
+
+
+def minted(*names: str) -> str:
+    """A customer id that follows from the names alone, so that a replay mints the same one."""
+    return f"c-{blake2b(canonical.SEP.join(names).encode(), digest_size=10).hexdigest()}"
+
+
+def identifier_keys(change: Change, policy: Policy) -> list[str]:
+    """The rows of the change's usable identifiers, in the policy's order (I1); blocked values are left out (I2)."""
+    found: list[str] = []
+    for kind in policy.identity.match:
+        for given in getattr(change.identifiers, kind):
+            key = _identifier_key(kind, given, policy)
+            if key is not None and key != change.record and key not in found:
+                found.append(key)
+    return found
+
+
+def _identifier_key(kind: str, given: str, policy: Policy) -> str | None:
+    if kind == "external":
+        value = given.strip()
+        return value if value and not value.startswith("@") and not _blocked(policy, value) else None
+    if kind == "email":
+        value = canonical.email(given)
+        usable = canonical.is_email(value) and not _blocked(policy, given, value)
+    else:
+        value = canonical.phone(given, policy.default_region)
+        digits = "".join(one for one in given if one.isdigit())
+        usable = canonical.is_phone(value) and not _blocked(policy, given, value, digits)
+    return f"@{kind}:{value}" if usable else None
+
+
+def _blocked(policy: Policy, *forms: str) -> bool:
+    return any(pattern.search(form) for pattern in policy.identity.blocked for form in forms)
+
+
+def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Hop:
+    """Take one message at its row; `at` is the Kafka timestamp of the change that started it."""
+    hop = Hop(row, [], [], [])
+    match message:
+        case Arrive():
+            _arrive(hop, message.change, at, policy)
+        case Visit():
+            _visit(hop, key, message)
+        case Ask():
+            _ask(hop, key, message, policy)
+        case Bound():
+            _bound(hop, key, message, policy)
+        case Claim():
+            _claim(hop, key, message)
+    return hop
+
+
+def _arrive(hop: Hop, change: Change, at: Millis, policy: Policy) -> None:
+    row = hop.row
+    if row.joined and row.customer is not None and not _reopens(row, change, at):
+        _forward(hop, row.customer, change, at, policy)
+        return
+    if change.only_verdicts and not row.pending:
+        hop.notes.append(_note("verdict_unmatched", change))
+        return
+    row.parked = [*row.parked, Parked(change, at)]
+    if row.pending:
+        if len(row.parked) >= PARKED_MAX:
+            _bind_without_answer(hop, change, policy)
+        return
+    row.pending = True
+    _start(hop, change, policy)
+
+
+def _reopens(row: Row, change: Change, at: Millis) -> bool:
+    """K2: a change observed after the record's deletion is a new link."""
+    if row.closed_at is None or change.op == "delete":
+        return False
+    observed = change.observed_at if change.observed_at is not None else at
+    return observed > row.closed_at
+
+
+def _start(hop: Hop, change: Change, policy: Policy) -> None:
+    row, record = hop.row, change.record
+    if row.closed_at is not None:
+        row.closings += 1
+        row.customer, row.joined, row.closed_at, row.claimed = None, False, None, []
+    alone = minted(record, str(row.closings)) if row.closings else minted(record)
+    if change.customer_id is not None:
+        hop.sends.append((customer_key(change.customer_id), Ask(record, change.platform, "")))
+        return
+    if row.customer is not None:
+        hop.sends.append((customer_key(row.customer), Ask(record, change.platform, alone)))
+        return
+    keys = identifier_keys(change, policy)
+    if not keys:
+        hop.sends.append((customer_key(alone), Ask(record, change.platform, "")))
+        return
+    hop.sends.append((keys[0], Visit(record, change.platform, minted(keys[0]), tuple(keys))))
+
+
+def _bind_without_answer(hop: Hop, change: Change, policy: Policy) -> None:
+    """The row is full: the record becomes a customer of its own rather than stall or lose a change."""
+    hop.notes.append(_note("review", change, "binding took too long: the record became a customer of its own"))
+    _bound(hop, change.record, Bound(minted(change.record)), policy)
+
+
+def _visit(hop: Hop, key: str, visit: Visit) -> None:
+    row = hop.row
+    if row.customer is not None and row.customer != visit.mint:
+        hop.sends.append(
+            (customer_key(row.customer), Ask(visit.record, visit.platform, minted(visit.record), visit.claims))
+        )
+        return
+    claims = visit.claims
+    if row.customer is None:
+        row.customer = visit.mint
+        claims = (*claims, key)
+    elif not claims:
+        # Another record was minted from this same identifier: it is this record's customer.
+        hop.sends.append((customer_key(visit.mint), Ask(visit.record, visit.platform, minted(visit.record))))
+        return
+    remaining = visit.remaining[1:]
+    if remaining:
+        following = Visit(visit.record, visit.platform, visit.mint, remaining, claims)
+        hop.sends.append((remaining[0], following))
+    else:
+        hop.sends.append((customer_key(visit.mint), Ask(visit.record, visit.platform, minted(visit.record), claims)))
+
+
+def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
+    """I2: a platform with `unique` allows one record per customer; what is refused goes to review."""
+    customer = key.removeprefix("@customer:")
+    known = hop.row.records.setdefault(ask.platform, [])
+    rule = policy.platforms.get(ask.platform)
+    most = 1 if rule is not None and rule.unique else rule.max_records if rule is not None else None
+    if ask.otherwise and ask.record not in known and most is not None and len(known) >= most:
+        hop.notes.append(
+            Note(
+                kind="review", platform=ask.platform, customer_id=customer, detail="no further record of this platform"
+            )
+        )
+        hop.sends.append((customer_key(ask.otherwise), Ask(ask.record, ask.platform, "")))
+        return
+    if ask.record not in known:
+        known.append(ask.record)
+    hop.sends.append((ask.record, Bound(customer)))
+    for claimed in ask.claims:
+        hop.sends.append((claimed, Claim(customer, ask.record, minted(ask.claims[0]))))
+
+
+def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
+    row = hop.row
+    if not row.pending:
+        return
+    row.customer, row.joined, row.pending = bound.customer, True, False
+    parked, row.parked = row.parked, []
+    for one in parked:
+        _forward(hop, bound.customer, one.change, one.at, policy)
+
+
+def _forward(hop: Hop, customer: str, change: Change, at: Millis, policy: Policy) -> None:
+    row = hop.row
+    if change.customer_id not in (None, customer) and not change.only_verdicts:
+        hop.notes.append(_note("rebind_refused", change))
+        hop.notes.append(_note("review", change, "a bound record names another customer"))
+    for key in _unclaimed(row, change, policy):
+        row.claimed = [*row.claimed, key][-PARKED_MAX:]
+        hop.sends.append((key, Claim(customer, change.record)))
+    if change.op == "delete":
+        observed = change.observed_at if change.observed_at is not None else at
+        row.closed_at = max(row.closed_at or observed, observed)
+    hop.forwards.append(Forward(customer, change, at))
+
+
+def _unclaimed(row: Row, change: Change, policy: Policy) -> Iterator[str]:
+    if change.identifiers.email or change.identifiers.phone or change.identifiers.external:
+        yield from (key for key in identifier_keys(change, policy) if key not in row.claimed)
+
+
+def _claim(hop: Hop, key: str, claim: Claim) -> None:
+    """The first customer keeps an identifier; a second one is for a steward to judge."""
+    row = hop.row
+    if row.customer is None or row.customer == claim.instead_of:
+        row.customer = claim.customer
+        return
+    if row.customer != claim.customer:
+        platform, _, record_id = claim.record.partition(":")
+        hop.notes.append(
+            Note(
+                kind="review",
+                platform=platform,
+                record_id=record_id,
+                customer_id=claim.customer,
+                detail="an identifier of this record belongs to another customer",
+            )
+        )
+
+
+def _note(kind: str, change: Change, detail: str | None = None) -> Note:
+    return Note(
+        kind=kind, change_id=change.change_id, platform=change.platform, record_id=change.record_id, detail=detail
+    )
