@@ -1,0 +1,5 @@
+"""A Klaviyo account."""
+
+from streams.sandbox.klaviyo.simulator import Klaviyo
+
+__all__ = ["Klaviyo"]

@@ -1,0 +1,5 @@
+"""A Salesforce org."""
+
+from streams.sandbox.salesforce.simulator import Salesforce
+
+__all__ = ["Salesforce"]
