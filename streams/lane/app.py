@@ -1,0 +1,117 @@
+"""The Faust app that the lane runs in."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+import faust
+from faust.types.auth import CredentialsT
+from yarl import URL
+
+from streams.lane.errors import EXIT_BUG, Refused, stop_refused
+from streams.lane.lane import Lane
+from streams.lane.settings import LaneSettings
+from streams.lane.tables import TableManager
+from streams.lane.transport import Transport
+
+PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1", "rocksdict": "0.3.29"}
+
+log = logging.getLogger(__name__)
+
+
+def check_versions() -> None:
+    """Raise Refused unless exactly the pinned versions are installed, whose internals the lane overrides."""
+    wrong = [f"{name} {version(name)} (need {need})" for name, need in PINNED.items() if version(name) != need]
+    if wrong:
+        raise Refused(f"Installed versions do not fit: {', '.join(wrong)}. Install the pinned ones.")
+
+
+class LaneApp(faust.App):
+    """A Faust app with a lane. Ends the process when a stop takes longer than `stop_timeout_s`."""
+
+    lane: Lane
+
+    async def on_stop(self) -> None:
+        """Finish the batches in hand, commit, and leave; bounded."""
+        watch = threading.Timer(self.lane.settings.stop_timeout_s, _give_up)
+        watch.daemon = True
+        watch.start()
+        await super().on_stop()
+
+
+def make_app(settings: LaneSettings, credentials: CredentialsT | None = None, **options: Any) -> LaneApp:
+    """A Faust app whose transport moves record batches.
+
+    `credentials` are Faust's, for every connection. `options` go to `faust.App`. Exits with one sentence on
+    versions that do not fit.
+    """
+    try:
+        check_versions()
+    except Refused as error:
+        stop_refused(log, error)
+    app = LaneApp(settings.app_id, **{**_options(settings), "broker_credentials": credentials, **options})
+    app.lane = Lane(app, settings)
+    app.transport = Transport(app.conf.broker_consumer, app)
+    app.producer_transport = app.transport
+    return app
+
+
+def run(app: LaneApp, loglevel: str = "info") -> NoReturn:
+    """Run the worker until SIGTERM or SIGINT; exits 0 after a clean stop."""
+    worker = app.Worker(loglevel=loglevel, override_logging=False, redirect_stdouts=False)
+    worker.execute_from_commandline()
+
+
+def _give_up() -> None:
+    log.critical("The stop took too long; ending now. Nothing unfinished was acknowledged.")
+    logging.shutdown()
+    os._exit(EXIT_BUG)
+
+
+def _options(settings: LaneSettings) -> dict[str, Any]:
+    return {
+        "broker": [URL(f"kafka://{server.strip()}") for server in settings.bootstrap.split(",")],
+        "datadir": settings.datadir,
+        "autodiscover": False,
+        "store": "memory://",  # the lane's tables bring their own
+        "TableManager": TableManager,
+        "table_standby_replicas": 0,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "consumer_auto_offset_reset": "earliest",
+        "worker_redirect_stdouts": False,
+        **_broker_options(settings),
+        **_web_options(settings),
+    }
+
+
+def _broker_options(settings: LaneSettings) -> dict[str, Any]:
+    return {
+        "broker_session_timeout": settings.session_timeout_s,
+        "broker_rebalance_timeout": settings.rebalance_timeout_s,
+        "broker_heartbeat_interval": settings.heartbeat_s,
+        "broker_request_timeout": max(settings.request_timeout_s, settings.session_timeout_s),
+        "broker_commit_interval": settings.commit_interval_s,
+        "consumer_max_fetch_size": settings.partition_fetch_max_bytes,
+        "producer_linger": settings.producer_linger_ms / 1000.0,
+        "producer_max_batch_size": settings.producer_batch_bytes,
+        "producer_compression_type": settings.compression,
+        "producer_request_timeout": settings.delivery_timeout_s,
+    }
+
+
+def _web_options(settings: LaneSettings) -> dict[str, Any]:
+    return {
+        "web_enabled": settings.web_enabled,
+        "web_bind": settings.web_host,
+        "web_port": settings.web_port,
+        "canonical_url": settings.node_url or f"http://{settings.web_host}:{settings.web_port}",
+        "web_tables_enabled": False,
+        "web_graph_enabled": False,
+        "web_router_enabled": False,
+        "web_stats_enabled": False,
+    }

@@ -1,0 +1,152 @@
+"""One partition of one table in RocksDB: rows, local rows and the changelog position, always written together."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
+
+from streams.lane.settings import LaneSettings
+
+Derive = Callable[[bytes, bytes], Iterable[tuple[bytes, bytes]]]
+
+# The first byte tells the kinds of keys apart; Faust's own key starts with "_".
+_ROW = b"\x01"
+_LOCAL = b"\x02"
+_AFTER_LOCAL = b"\x03"
+_OFFSET = b"__faust\0offset__"
+_STAMP = b"__lane\0written_at_ms__"
+
+_BLOOM_BITS = 10
+_LOG_FILES_KEPT = 2
+
+
+def options(settings: LaneSettings, cache: Cache) -> Options:
+    """RocksDB options of a partition; `cache` is shared by the partitions of a table."""
+    made = Options(raw_mode=True)
+    made.create_if_missing(True)
+    made.set_max_open_files(settings.table_open_files_max)
+    made.set_write_buffer_size(settings.table_write_buffer_bytes)
+    made.set_keep_log_file_num(_LOG_FILES_KEPT)
+    blocks = BlockBasedOptions()
+    blocks.set_bloom_filter(_BLOOM_BITS, block_based=False)
+    blocks.set_block_cache(cache)
+    made.set_block_based_table_factory(blocks)
+    return made
+
+
+class PartitionStore:
+    """The database of one partition. One process, one thread; no iterator outlives a call."""
+
+    def __init__(self, path: Path, rocks: Options) -> None:
+        self.path = path
+        self._rocks = rocks
+        self._db = self._open()
+
+    def _open(self) -> Rdict:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return Rdict(str(self.path), options=self._rocks)
+
+    def close(self) -> None:
+        """Release the files, so that another may open them."""
+        self._db.close()
+
+    def wipe(self) -> None:
+        """Remove everything and start empty."""
+        self._db.close()
+        shutil.rmtree(self.path)
+        self._db = self._open()
+
+    def read(self, key: bytes) -> bytes | None:
+        """One row."""
+        value: bytes | None = self._db.get(_ROW + key)
+        return value
+
+    def read_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes | None]:
+        """The rows of the distinct keys, read in one go; None where there is none."""
+        distinct = list(dict.fromkeys(keys))
+        if not distinct:
+            return {}
+        values: list[bytes | None] = self._db.get([_ROW + key for key in distinct]) or []
+        return dict(zip(distinct, values, strict=True))
+
+    def read_local(self, key: bytes) -> bytes | None:
+        """One local row."""
+        value: bytes | None = self._db.get(_LOCAL + key)
+        return value
+
+    def scan(self, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        """Rows in order of key behind `after` (None: from the first), at most `limit`."""
+        start = _ROW if after is None else _ROW + after + b"\0"
+        return self._between(start, _LOCAL, limit)
+
+    def scan_local(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Local rows with start <= key < stop in order of key, at most `limit`."""
+        return self._between(_LOCAL + start, _LOCAL + stop, limit)
+
+    def _between(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        stored = cast(Iterator[tuple[bytes, bytes]], self._db.items(from_key=start))
+        pairs = itertools.takewhile(lambda pair: pair[0] < stop, stored)
+        return [(key[1:], value) for key, value in itertools.islice(pairs, limit)]
+
+    @property
+    def offset(self) -> int | None:
+        """Offset of the last changelog record that these rows contain, None if they contain none."""
+        stored = self._db.get(_OFFSET)
+        return None if stored is None else int(stored)
+
+    @property
+    def written_at_s(self) -> float | None:
+        """Wall clock of the last write, None if there was none."""
+        stored = self._db.get(_STAMP)
+        return None if stored is None else int(stored) / 1000.0
+
+    def write(
+        self, rows: Mapping[bytes, bytes | None], local: Mapping[bytes, bytes | None], offset: int | None
+    ) -> None:
+        """All of it or nothing: rows, local rows (None removes) and the changelog offset (None: unchanged)."""
+        batch = WriteBatch(raw_mode=True)
+        _fill(batch, _ROW, rows)
+        _fill(batch, _LOCAL, local)
+        if offset is not None:
+            batch.put(_OFFSET, str(offset).encode())
+            batch.put(_STAMP, str(int(time.time() * 1000)).encode())
+        self._db.write(batch)
+
+    def replay(self, rows: Mapping[bytes, bytes | None], offset: int, derive: Derive | None) -> None:
+        """Apply changelog records up to `offset`, and rebuild the local rows that follow from them."""
+        local = self._derived(rows, derive) if derive is not None else {}
+        self.write(rows, local, offset)
+
+    def _derived(self, rows: Mapping[bytes, bytes | None], derive: Derive) -> dict[bytes, bytes | None]:
+        local: dict[bytes, bytes | None] = {}
+        for key, old in self.read_many(rows).items():
+            if old is not None:
+                local.update((name, None) for name, _ in derive(key, old))
+        for key, new in rows.items():
+            if new is not None:
+                local.update(derive(key, new))
+        return local
+
+    def sync(self) -> None:
+        """Make all of it survive the machine, not only the process."""
+        durable = WriteOptions()
+        durable.sync = True
+        self._db.flush_wal(True)
+
+
+def _fill(batch: WriteBatch, kind: bytes, pairs: Mapping[bytes, bytes | None]) -> None:
+    put, delete = batch.put, batch.delete
+    for key, value in pairs.items():
+        if value is None:
+            delete(kind + key)
+        else:
+            put(kind + key, value)
+
+
+__all__ = ["Cache", "Derive", "PartitionStore", "options"]

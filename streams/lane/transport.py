@@ -1,0 +1,236 @@
+"""Faust's aiokafka transport, with batches of records in the place of messages for the lane's topics.
+
+A batch travels through conductor, queue and stream as one message. What Faust believes about that message's
+acknowledgement is ignored: only a finished checkpoint moves the offset that is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import aiokafka
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage, Message
+
+from streams.lane.lane import Lane, lane_of
+from streams.lane.producer import Producer
+from streams.lane.reader import NOTHING, ConsumerThread, Taken
+from streams.lane.records import Batch, Record
+
+_IDLE_WAIT_S = 1.0
+
+
+class Consumer(driver.Consumer):
+    """Delivers batches, bounds what is in hand, and commits what checkpoints report as done."""
+
+    _thread: ConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_hand: Counter[TP] = Counter()
+        self._done: dict[TP, int] = {}
+        self._room = asyncio.Event()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def _lane(self) -> Lane:
+        return lane_of(self.app)
+
+    # --- ownership
+
+    def owns(self, batch: Batch) -> bool:
+        """Whether the batch was read in the generation in which this member is alive, by its last heartbeat."""
+        alive_s = time.monotonic() - self._thread.heartbeat_at_s
+        return batch.generation == self._thread.generation and alive_s < self._lane.settings.session_timeout_s
+
+    def owns_partition(self, topic: str, partition: int) -> bool:
+        """Whether the partition is assigned to this worker and being worked on."""
+        return self.flow_active and TP(topic, partition) in self._get_active_partitions()
+
+    def done(self, batch: Batch, next_offset: int) -> None:
+        """Everything of the batch's partition below `next_offset` may be committed."""
+        if batch.generation == self.app.consumer_generation_id:
+            self._done[TP(batch.topic, batch.partition)] = next_offset
+
+    def release(self, batch: Batch) -> None:
+        """The batch is no longer in hand, finished or dropped: there is room for another."""
+        if batch.generation == self.app.consumer_generation_id:
+            self._in_hand[TP(batch.topic, batch.partition)] -= 1
+            self._room.set()
+            self._thread.wake()
+
+    # --- reading
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Faust's fetcher loop: read whatever there is room for, hand it over."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                taken = await self._take()
+                for tp, records in taken.records.items():
+                    await self._hand_over(tp, records, taken)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
+        except Exception as error:
+            self.log.exception("Reading failed: %s", type(error).__name__)
+            raise
+
+    async def _take(self) -> Taken:
+        if not self.flow_active:
+            await self._wait(self.can_resume_flow)
+        wanted = self._with_room()
+        if not wanted:
+            self._room.clear()
+            await self._wait(self._room)
+            return NOTHING
+        return await self._thread.take(wanted, self._lane.settings.batch_max_records, _IDLE_WAIT_S)
+
+    async def _wait(self, event: asyncio.Event) -> None:
+        try:
+            await asyncio.wait_for(event.wait(), _IDLE_WAIT_S)
+        except TimeoutError:
+            return
+
+    def _with_room(self) -> set[TP]:
+        if not self.flow_active:
+            return set()
+        full = self._lane.settings.batches_max
+        return {
+            tp
+            for tp in self._get_active_partitions() | self._buffered_partitions
+            if self._in_hand[tp] < full and not self._is_changelog_tp(tp)
+        }
+
+    async def _hand_over(self, tp: TP, records: Sequence[Any], taken: Taken) -> None:
+        self.app.monitor.track_tp_end_offset(tp, taken.ends[tp])
+        messages = self._messages(tp, records, taken.generation)
+        for message in messages:
+            if taken.epoch != self._thread.epoch or not self.flow_active:
+                return  # read before a seek that will bring these records again
+            if tp.topic in self._lane.topics:
+                self._in_hand[tp] += 1
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+            self._read_offset[tp] = message.offset
+
+    def _messages(self, tp: TP, records: Sequence[Any], generation: int) -> Iterator[ConsumerMessage]:
+        if tp.topic not in self._lane.topics:
+            return (self._to_message(tp, record) for record in records)
+        parts = split([_record(record) for record in records], self._lane.settings.batch_max_bytes)
+        return (_message(Batch(tp.topic, tp.partition, part, generation), tp) for part in parts)
+
+    # --- acknowledging
+
+    def ack(self, message: Message) -> bool:
+        """Faust's acknowledgement; for the lane's topics it means nothing."""
+        if message.topic in self._lane.topics:
+            message.acked = True
+            return False
+        return super().ack(message)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        yield from (tp for tp in self._done if topics is None or tp in topics or tp.topic in topics)
+        yield from super()._filter_tps_with_pending_acks(topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if tp.topic in self._lane.topics:
+            return self._done.get(tp)
+        return super()._new_offset(tp)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        assigned = self.assignment()
+        ours = {tp: offset for tp, offset in offsets.items() if tp in assigned}
+        if any(tp.topic not in self._lane.topics for tp in ours):
+            await self.app.producer.flush()
+        if not ours or not await self._commit(ours):
+            return False
+        self._committed_offset.update(ours)
+        self.app.monitor.on_tp_commit(ours)
+        return True
+
+    # --- rebalancing and stopping
+
+    async def wait_empty(self) -> None:
+        """Come to rest, then commit: bounded by the drain timeout and the delivery timeout."""
+        await self._lane.settle()
+        await self.commit()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish or drop what is in hand and commit it while still a member; then Faust's own steps."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        await self.wait_empty()
+        self._done.clear()
+        self._in_hand.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Start afresh from the committed offsets."""
+        self._done.clear()
+        self._in_hand.clear()
+        await self._thread.pause({tp for tp in assigned if self._is_changelog_tp(tp)})
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Go to the committed offsets, or to the beginning where there are none."""
+        try:
+            committed = await self._thread.rewind({tp for tp in self.assignment() if not self._is_changelog_tp(tp)})
+        except IllegalStateError:
+            return  # another rebalance has begun; it will seek
+        self._in_hand.clear()
+        self._read_offset.update(committed)
+        self._committed_offset.update(committed)
+
+
+class Transport(driver.Transport):
+    """The aiokafka transport with the lane's consumer and producer."""
+
+    Consumer = Consumer
+    Producer = Producer
+    driver_version = f"aiokafka={aiokafka.__version__} (lane)"
+
+
+def split(records: Sequence[Record], max_bytes: int) -> Iterator[list[Record]]:
+    """Runs of records of at most `max_bytes` of keys and values each, at least one record each."""
+    part: list[Record] = []
+    size = 0
+    for record in records:
+        record_bytes = len(record.key or b"") + len(record.value or b"")
+        if part and size + record_bytes > max_bytes:
+            yield part
+            part, size = [], 0
+        part.append(record)
+        size += record_bytes
+    if part:
+        yield part
+
+
+def _record(raw: Any) -> Record:
+    return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, raw.headers)
+
+
+def _message(batch: Batch, tp: TP) -> ConsumerMessage:
+    last = batch.records[-1]
+    message = ConsumerMessage(
+        batch.topic,
+        batch.partition,
+        last.offset,
+        last.timestamp_ms / 1000.0,
+        0,
+        None,
+        None,
+        cast(bytes, batch),
+        None,
+        0,
+        0,
+        tp,
+        generation_id=batch.generation,
+    )
+    message.tracked = True  # not Faust's business: it would wait for it at a rebalance without an end
+    return message
