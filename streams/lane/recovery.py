@@ -14,7 +14,6 @@ from aiokafka.structs import TopicPartition
 from faust.tables.recovery import RebalanceAgain, ServiceStopped
 from faust.tables.recovery import Recovery as FaustRecovery
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
-from faust.types import TP
 from mode import Service
 
 from streams.lane.errors import NotHere, Refused, stop_refused
