@@ -1,0 +1,90 @@
+"""What the harness does at the broker: topics, the input, the growth of the outputs, and reading them back."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from benchmarks.digest import Digest
+
+_TIMEOUT_S = 30.0
+_BATCH_MAX = 10_000
+
+Offsets = dict[tuple[str, int], int]
+
+
+def create(bootstrap: str, names: Sequence[str], partitions: int) -> None:
+    """Create the topics and wait until they exist."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for created in admin.create_topics([NewTopic(name, partitions, 1) for name in names]).values():
+        created.result(_TIMEOUT_S)
+
+
+def produce(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes, int]]) -> int:
+    """Write (key, value, timestamp in ms) where Kafka's own partitioner would put them; returns the bytes of values."""
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 50, "acks": "all"}
+    )
+    written = 0
+    for key, value, timestamp_ms in records:
+        while True:
+            try:
+                producer.produce(topic, value, key, timestamp=timestamp_ms)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        written += len(value)
+        producer.poll(0)
+    assert producer.flush(_TIMEOUT_S) == 0
+    return written
+
+
+class Ends:
+    """End offsets of a set of topics, asked for in one request."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._partitions: list[TopicPartition] = []
+
+    def watch(self, names: Sequence[str], containing: str) -> None:
+        """Watch the named topics and every topic whose name contains `containing` (a contender's own)."""
+        topics = self._admin.list_topics(timeout=_TIMEOUT_S).topics
+        self._partitions = [
+            TopicPartition(name, partition)
+            for name, topic in topics.items()
+            if name in names or containing in name
+            for partition in topic.partitions
+        ]
+
+    def now(self) -> Offsets:
+        """End offset by (topic, partition)."""
+        asked = self._admin.list_offsets({partition: OffsetSpec.latest() for partition in self._partitions})
+        return {(at.topic, at.partition): found.result(_TIMEOUT_S).offset for at, found in asked.items()}
+
+
+def digest(bootstrap: str, begin: Offsets, end: Offsets) -> Digest:
+    """Digest of everything between the two sets of offsets."""
+    found = Digest()
+    for message in _between(bootstrap, begin, end):
+        found.add(message.key() or b"", message.value() or b"")
+    return found
+
+
+def _between(bootstrap: str, begin: Offsets, end: Offsets) -> Iterator[Message]:
+    """Every record from `begin` up to `end`; raises if they do not come in time."""
+    left = {at: end[at] - begin.get(at, 0) for at in end if end[at] > begin.get(at, 0)}
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "benchmarks-reader", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(*at, begin.get(at, 0)) for at in left])
+    deadline = time.monotonic() + _TIMEOUT_S
+    remaining = sum(left.values())
+    try:
+        while remaining:
+            assert time.monotonic() < deadline, f"{remaining} records missing"
+            for message in consumer.consume(_BATCH_MAX, timeout=1.0):
+                assert message.error() is None, message.error()
+                if message.offset() < end[message.topic(), message.partition()]:
+                    remaining -= 1
+                    yield message
+    finally:
+        consumer.close()

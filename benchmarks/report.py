@@ -1,0 +1,63 @@
+"""The measured figures as a table and as a page; this module states nothing that was not measured."""
+
+from pathlib import Path
+
+from benchmarks.race import POLL_INTERVAL_S
+from benchmarks.settings import PARTITIONS
+from benchmarks.throughput import Comparison, Plan, Standing
+
+HEADER = (
+    "program",
+    "changes",
+    "changes/s",
+    "all rounds",
+    "CPU s per 100k",
+    "peak RSS MB",
+    "Writeback is faster by",
+)
+
+_PAGE = Path(__file__).with_name("page.md").read_text()
+
+
+def rows(found: Comparison) -> list[tuple[str, ...]]:
+    """One row for each contender, the engine first."""
+    engine = found.standings[0]
+    return [_row(standing, engine) for standing in found.standings]
+
+
+def _row(standing: Standing, engine: Standing) -> tuple[str, ...]:
+    result = standing.median
+    return (
+        result.name,
+        f"{result.changes:,}",
+        f"{result.rate:,.0f}",
+        " / ".join(f"{rate:,.0f}" for rate in standing.rates),
+        f"{result.cpu_s_per_100k:.1f}",
+        f"{result.peak_rss_mb:,.0f}",
+        "" if standing is engine else f"{engine.median.rate / result.rate:.1f} x",
+    )
+
+
+def page(facts: dict[str, str], plan: Plan, found: Comparison) -> str:
+    """The page in Markdown."""
+    return _PAGE.format(
+        machine="\n".join(f"- {name}: {value}" for name, value in facts.items()),
+        table=_markdown(HEADER, rows(found)),
+        core=(
+            f"The core alone, with nothing around it and on one core: {found.core.rate:,.0f} changes/s, "
+            f"{found.core.outputs / plan.changes:.2f} outputs a change."
+        ),
+        engine="the engine on the batch lane.",
+        partitions=PARTITIONS,
+        changes=plan.changes,
+        customers=plan.customers,
+        size=found.change_bytes,
+        faust_changes=plan.faust_changes,
+        poll_ms=POLL_INTERVAL_S * 1000,
+        rounds=plan.rounds,
+    )
+
+
+def _markdown(header: tuple[str, ...], body: list[tuple[str, ...]]) -> str:
+    rule = ["---", *["--:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *body))

@@ -1,0 +1,17 @@
+"""What one run of the throughput comparison is made of, handed to each contender as JSON."""
+
+import msgspec
+
+INPUT = "customer.changes"
+PARTITIONS = 4
+
+
+class Contest(msgspec.Struct, frozen=True):
+    """One contender's task: fold every record of `topic` and write what the core says."""
+
+    bootstrap: str
+    topic: str
+    group: str
+    directory: str
+    outputs: tuple[str, ...]
+    partitions: int = PARTITIONS

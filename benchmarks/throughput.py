@@ -1,0 +1,129 @@
+"""The comparison: one broker, one input, one core function, three programs around it."""
+
+import sys
+from collections.abc import Iterator
+from statistics import median
+from typing import NamedTuple
+
+from benchmarks import broker_side
+from benchmarks.generate import changes
+from benchmarks.race import Contender, Progress, Result, ask, run
+from benchmarks.settings import INPUT, PARTITIONS, Contest
+from benchmarks.subject import OUTPUTS, encode
+from benchmarks.terminal import Terminal
+from streams.brokers import ApacheKafka, Broker
+
+SHORT_INPUT = f"{INPUT}.short"
+
+
+class Plan(NamedTuple):
+    """How much of what to run."""
+
+    changes: int
+    customers: int
+    faust_changes: int
+    rounds: int
+    contenders: tuple[Contender, ...]
+
+
+class Core(NamedTuple):
+    """The core with nothing around it: the ceiling, and the outputs that everybody must arrive at."""
+
+    rate: float
+    outputs: int
+    digest: str
+
+
+class Standing(NamedTuple):
+    """A contender's median round, and all its rates."""
+
+    median: Result
+    rates: tuple[float, ...]
+
+
+class Comparison(NamedTuple):
+    """All that one run found out."""
+
+    core: Core
+    change_bytes: float
+    standings: tuple[Standing, ...]
+
+
+def contenders(plan_changes: int, faust_changes: int, quix_python: str | None) -> tuple[Contender, ...]:
+    """The engine first; Quix Streams only where its environment exists."""
+    engine = Contender("Writeback", sys.executable, "benchmarks.contenders.batch_lane", plan_changes)
+    faust = Contender("Faust, plain agent", sys.executable, "benchmarks.contenders.faust_agent", faust_changes)
+    if not quix_python:
+        return (engine, faust)
+    return (engine, faust, Contender("Quix Streams", quix_python, "benchmarks.contenders.quix_streams", plan_changes))
+
+
+def compare(plan: Plan, terminal: Terminal) -> Comparison:
+    """Run the plan on a broker of its own; raises `AssertionError` if a contender wrote anything else than the core."""
+    terminal.say("starting Apache Kafka")
+    with ApacheKafka(heap_mb=1024, jvm_options=()) as broker:
+        written = _produce(plan, broker, terminal)
+        cores = {n: _core(n, plan, terminal) for n in sorted({c.changes for c in plan.contenders})}
+        results: dict[str, list[Result]] = {contender.name: [] for contender in plan.contenders}
+        for turn, contender in _turns(plan):
+            label = f"{contender.name}, round {turn + 1} of {plan.rounds}"
+            with terminal.progress(label, contender.changes) as progress:
+                result = _run(contender, turn, broker, progress)
+            _check(result, cores[contender.changes])
+            results[contender.name].append(result)
+            terminal.say(f"{label}: {result.rate:,.0f} changes/s")
+    standings = tuple(_standing(found) for found in results.values())
+    return Comparison(cores[plan.changes], written / plan.changes, standings)
+
+
+def _turns(plan: Plan) -> Iterator[tuple[int, Contender]]:
+    """Round by round, so that a slow minute of the machine hits everybody."""
+    for turn in range(plan.rounds):
+        for contender in plan.contenders:
+            yield turn, contender
+
+
+def _produce(plan: Plan, broker: Broker, terminal: Terminal) -> int:
+    broker_side.create(broker.bootstrap, [INPUT, SHORT_INPUT, *OUTPUTS], PARTITIONS)
+    terminal.say(f"producing {plan.changes:,} changes of {plan.customers:,} customers")
+    short = _records(plan.faust_changes, plan.customers)
+    broker_side.produce(broker.bootstrap, SHORT_INPUT, short)
+    return broker_side.produce(broker.bootstrap, INPUT, _records(plan.changes, plan.customers))
+
+
+def _records(count: int, customers: int) -> Iterator[tuple[bytes, bytes, int]]:
+    for keyed in changes(count, customers):
+        yield keyed.customer_id.encode(), encode(keyed.change), keyed.timestamp_ms
+
+
+def _core(count: int, plan: Plan, terminal: Terminal) -> Core:
+    terminal.say(f"the core alone, {count:,} changes")
+    found = ask([sys.executable, "-m", "benchmarks.contenders.core_alone", str(count), str(plan.customers)])
+    return Core(count / found["elapsed_s"], found["outputs"], found["digest"])
+
+
+def _run(contender: Contender, turn: int, broker: Broker, progress: Progress) -> Result:
+    module = contender.module.rpartition(".")[2].replace("_", "-")
+    return run(
+        contender,
+        Contest(
+            bootstrap=broker.bootstrap,
+            topic=SHORT_INPUT if contender.module.endswith("faust_agent") else INPUT,
+            group=f"bench-{module}-{turn}",
+            directory="",
+            outputs=OUTPUTS,
+        ),
+        progress,
+    )
+
+
+def _check(result: Result, core: Core) -> None:
+    """The same outputs to the byte, or the comparison compares nothing."""
+    assert result.outputs == core.outputs, f"{result.name} wrote {result.outputs} records, not {core.outputs}"
+    assert result.digest == core.digest, f"{result.name} wrote other bytes than the core"
+
+
+def _standing(results: list[Result]) -> Standing:
+    middle = median(sorted(result.rate for result in results)[: len(results) | 1])
+    nearest = min(results, key=lambda result: abs(result.rate - middle))
+    return Standing(nearest, tuple(result.rate for result in results))
