@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from streams.connectors.smarty.standard import Components, Lines, standard_form
+from streams.connectors.smarty.standard import Components, standard_form
 from streams.connectors.verdicts import NO_CANDIDATE, DpvCodes, Grade, ambiguous, graded
 from streams.model import Address
 
@@ -24,8 +24,8 @@ class Candidate(msgspec.Struct, frozen=True):
     """One answer to one lookup, which it names by its place in the request."""
 
     input_index: int
-    delivery_line_1: str = ""
-    delivery_line_2: str = ""
+    delivery_line_1: str | None = None
+    delivery_line_2: str | None = None
     components: Components = Components()
     analysis: Analysis = Analysis()
 
@@ -52,5 +52,5 @@ def judged(given: Address, candidates: Sequence[Candidate]) -> Judgement:
     grade = only.grade()
     if not (grade.standard and only.delivery_line_1):
         return Judgement(grade, None)
-    lines = Lines(only.delivery_line_1, only.delivery_line_2)
-    return Judgement(grade, standard_form(given, lines, only.components))
+    lines = (only.delivery_line_1, only.delivery_line_2 or "")
+    return Judgement(grade, standard_form(given, *lines, only.components))

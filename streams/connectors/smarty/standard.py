@@ -20,19 +20,19 @@ _UNIT = re.compile(
 
 
 class Components(msgspec.Struct, frozen=True):
-    """The parts of a candidate that the standard form is made of."""
+    """The parts of a candidate that the standard form is made of; each may be absent or null."""
 
-    primary_number: str = ""
-    secondary_designator: str = ""
-    secondary_number: str = ""
-    extra_secondary_designator: str = ""
-    extra_secondary_number: str = ""
-    pmb_designator: str = ""
-    pmb_number: str = ""
-    city_name: str = ""
-    state_abbreviation: str = ""
-    zipcode: str = ""
-    plus4_code: str = ""
+    primary_number: str | None = None
+    secondary_designator: str | None = None
+    secondary_number: str | None = None
+    extra_secondary_designator: str | None = None
+    extra_secondary_number: str | None = None
+    pmb_designator: str | None = None
+    pmb_number: str | None = None
+    city_name: str | None = None
+    state_abbreviation: str | None = None
+    zipcode: str | None = None
+    plus4_code: str | None = None
 
     def units(self) -> list[str]:
         """The secondary parts as they may stand at the end of a delivery line, the last one first."""
@@ -42,13 +42,6 @@ class Components(msgspec.Struct, frozen=True):
             (self.secondary_designator, self.secondary_number),
         )
         return [" ".join(part for part in pair if part) for pair in pairs if any(pair)]
-
-
-class Lines(msgspec.Struct, frozen=True):
-    """A candidate's delivery lines."""
-
-    delivery_line_1: str = ""
-    delivery_line_2: str = ""
 
 
 def asked(address: Address) -> dict[str, str]:
@@ -67,13 +60,15 @@ def asked(address: Address) -> dict[str, str]:
     return {name: value for name, value in lookup.items() if value}
 
 
-def standard_form(given: Address, lines: Lines, parts: Components) -> Address:
+def standard_form(given: Address, first: str, second: str, parts: Components) -> Address:
     """The validator's spelling of a confirmed address: the unit on the second line, ZIP+4, the country as given.
+
+    `first` and `second` are the candidate's delivery lines.
 
     A second line that the validator did not place is kept: it may be a gate code, or a unit that it does not know.
     """
-    line1, units = _split(lines.delivery_line_1, parts)
-    line2 = ", ".join(part for part in (*units, lines.delivery_line_2) if part)
+    line1, units = _split(first, parts)
+    line2 = ", ".join(part for part in (*units, second) if part)
     territory = given.country.strip().upper() in COVERED - {"US"}
     return Address(
         line1=line1,
@@ -98,5 +93,6 @@ def _split(line: str, parts: Components) -> tuple[str, list[str]]:
 def _unplaced(given: Address, parts: Components) -> str:
     """The given second line, unless that is where the street was."""
     words = given.line2.split()
-    is_street = parts.primary_number in words and parts.primary_number not in given.line1.split()
+    number = parts.primary_number
+    is_street = bool(number) and number in words and number not in given.line1.split()
     return "" if is_street else given.line2
