@@ -13,6 +13,7 @@ from streams.connectors.salesforce.fields import CUSTOMER_FIELD, LENGTHS
 from streams.connectors.salesforce.header import Own
 from streams.connectors.salesforce.translate import only_record, translate_body
 from streams.connectors.salesforce.webhook import WINDOW_S, verify_relay
+from streams.connectors.settings import flag, several
 from streams.model import Millis
 
 SETTINGS = (
@@ -59,9 +60,8 @@ class Salesforce:
 
     def configured(self, settings: Mapping[str, str]) -> Salesforce:
         """This connector as `INTEGRATION_USERS` and `TRUST_EMAIL` say."""
-        users = (user.strip()[:15] for user in settings.get("INTEGRATION_USERS", "").split(","))
-        trust = settings.get("TRUST_EMAIL", "true").strip().lower() != "false"
-        return replace(self, own=Own(users=frozenset(user for user in users if user), trust_email=trust))
+        users = frozenset(user[:15] for user in several(settings, "INTEGRATION_USERS"))
+        return replace(self, own=Own(users=users, trust_email=flag(settings, "TRUST_EMAIL", "true")))
 
     def verify(self, headers: Headers, body: bytes, settings: Mapping[str, str], now: Millis) -> None:
         """Check the relay's signature."""

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from streams.connectors.base import Answer, Applied, Later, Refused
+from streams.connectors.batches import in_waves, stop_of
 from streams.connectors.http import Clock, Http, Limits, Reply, now_ms
 from streams.connectors.salesforce.answers import ACCESS_AFTER_S, GONE, request_answer, row_answers
 from streams.connectors.salesforce.asked import read_asked
 from streams.connectors.salesforce.fields import CUSTOMER_FIELD, ENTITY, flag
 from streams.connectors.salesforce.header import Own
-from streams.connectors.salesforce.orders import Row, RowKind, Shape, row_of, subject, unsaid_detail, waves
+from streams.connectors.salesforce.orders import Row, RowKind, Shape, row_of, unsaid_detail
 from streams.connectors.salesforce.rows import consent_act, restatement
+from streams.connectors.settings import flag as flag_setting
+from streams.connectors.settings import number
 from streams.model import Change, Command, Invalid, Retry
 
 BATCH_MAX = 200
@@ -46,10 +49,10 @@ class SalesforceClient:
             "client_secret": settings["CLIENT_SECRET"],
         }
         self._shape = Shape(
-            settings.get("CUSTOMER_FIELD", CUSTOMER_FIELD), flag(settings.get("STATE_COUNTRY_CODES")) is True
+            settings.get("CUSTOMER_FIELD", CUSTOMER_FIELD), flag_setting(settings, "STATE_COUNTRY_CODES", "false")
         )
-        self._limit_pause_s = float(settings.get("LIMIT_PAUSE_S", "900"))
-        self._base = f"/services/data/v{settings.get('api_version', '62.0')}"
+        self._limit_pause_s = number(settings, "LIMIT_PAUSE_S", "900")
+        self._base = f"/services/data/v{settings.get('API_VERSION', '62.0')}"
         calls = {"Sforce-Call-Options": f"client={own.client}"}
         self._http = Http(settings["BASE_URL"], calls, Limits.of(settings), clock)
         self._token: str | None = None
@@ -65,17 +68,8 @@ class SalesforceClient:
         await self._http.close()
 
     async def deliver(self, commands: Sequence[Command]) -> Sequence[Answer]:
-        """One answer for each command, in order. A record's later commands wait where an earlier one has to."""
-        answers: dict[int, Answer] = {}
-        waiting: dict[str, Later] = {}
-        for wave in waves(commands):
-            held = {place: waiting.get("") or waiting.get(subject(commands[place])) for place in wave}
-            answers |= {place: later for place, later in held.items() if later is not None}
-            answers |= await self._wave({place: commands[place] for place in wave if held[place] is None})
-            for place in wave:
-                if isinstance(later := answers[place], Later):
-                    waiting["" if later.whole_platform else subject(commands[place])] = later
-        return [answers[place] for place in range(len(commands))]
+        """One answer for each command, in order; a request names no record twice."""
+        return await in_waves(commands, self._wave)
 
     async def fetch(self, record_id: str) -> Change | None:
         """The Contact as it stands, or the consent act that `record_id` asks for (asked.py); None where it is gone.
@@ -113,7 +107,7 @@ class SalesforceClient:
             else:
                 rows[row.kind][place] = row
         for kind, of_kind in rows.items():
-            answers |= await self._kind(kind, of_kind, _stop(answers.values()))
+            answers |= await self._kind(kind, of_kind, stop_of(answers.values()))
         return answers
 
     async def _kind(self, kind: RowKind, rows: Mapping[int, Row], stopped: Later | None) -> dict[int, Answer]:
@@ -122,7 +116,7 @@ class SalesforceClient:
         places = list(rows)
         for start in range(0, len(places), BATCH_MAX):
             part = places[start : start + BATCH_MAX]
-            stopped = stopped or _stop(answers.values())
+            stopped = stopped or stop_of(answers.values())
             if stopped is not None:
                 answers |= dict.fromkeys(part, stopped)
                 continue
@@ -201,10 +195,6 @@ class SalesforceClient:
                 return Later("no_token", ACCESS_AFTER_S)
             self._token = token
             return token
-
-
-def _stop(answers: Iterable[Answer]) -> Later | None:
-    return next((one for one in answers if isinstance(one, Later) and one.whole_platform), None)
 
 
 def _said(answer: Answer, row: Row) -> Answer:

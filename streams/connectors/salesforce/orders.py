@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from streams.connectors.base import Refused
@@ -96,21 +96,6 @@ def _wiped(shape: Shape) -> dict[str, Any]:
     for attribute in ADDRESSES:
         fields |= address_fields(attribute, emptied, shape.codes)
     return fields | {SCALARS["last_name"]: WIPED, OPTED_OUT: True}
-
-
-def waves(commands: Sequence[Command]) -> Iterator[list[int]]:
-    """Places of commands, so that no wave names a record twice and each record's commands keep their order."""
-    taken: dict[str, int] = {}
-    found: dict[int, list[int]] = {}
-    for place, command in enumerate(commands):
-        turn = taken[subject(command)] = taken.get(subject(command), -1) + 1
-        found.setdefault(turn, []).append(place)
-    return iter(found.values())
-
-
-def subject(command: Command) -> str:
-    """What a request may name only once: a record, or the customer whose record is to be made."""
-    return f"record {command.record_id}" if command.record_id else f"customer {command.customer_id}"
 
 
 def unsaid_detail(unsaid: Iterable[str]) -> str | None:

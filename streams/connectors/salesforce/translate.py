@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
 from streams.connectors.base import Translation
+from streams.connectors.batches import joined
 from streams.connectors.salesforce.bodies import elements, header_of
 from streams.connectors.salesforce.events import translate_event
 from streams.connectors.salesforce.header import Own, read_header
@@ -24,9 +24,7 @@ def translate_body(platform: str, body: bytes, own: Own) -> Translation:
             found.append(_translated(platform, element, own, f"{digest}:{place}"))
         except Invalid as invalid:
             bad.append(invalid)
-    if bad and not any(one.changes or one.refetch for one in found):
-        raise bad[0]
-    return joined(found, (f"invalid:{one.reason}" for one in bad))
+    return joined(found, bad)
 
 
 def _translated(platform: str, element: dict[str, Any], own: Own, digest: str) -> Translation:
@@ -34,16 +32,6 @@ def _translated(platform: str, element: dict[str, Any], own: Own, digest: str) -
     if header is None:
         return translate_row(platform, element, own, digest)
     return translate_event(platform, header, element, own, digest)
-
-
-def joined(found: Iterable[Translation], ignored: Iterable[str] = ()) -> Translation:
-    """Several translations as one, in order."""
-    parts = list(found)
-    return Translation(
-        tuple(change for one in parts for change in one.changes),
-        tuple(name for one in parts for name in one.ignored) + tuple(ignored),
-        tuple(asked for one in parts for asked in one.refetch),
-    )
 
 
 def only_record(body: bytes) -> str | None:

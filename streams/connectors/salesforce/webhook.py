@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Final
 
+from streams.connectors.settings import number, several
 from streams.model import Invalid, Millis, parse_time
 
 SIGNATURE: Final = "x-relay-signature"
@@ -28,7 +29,7 @@ def verify_relay(headers: Mapping[str, str], body: bytes, settings: Mapping[str,
     While a secret is rotated `WEBHOOK_SECRET` holds several, separated by commas.
     """
     timestamp, given = headers.get(TIMESTAMP, ""), headers.get(SIGNATURE, "").strip().lower()
-    secrets = settings.get("WEBHOOK_SECRET", "").replace(",", " ").split()
+    secrets = several(settings, "WEBHOOK_SECRET")
     if not (secrets and timestamp and given):
         raise Invalid("bad_signature", "a header or the secret is missing")
     sent = given.encode("utf-8", "replace")
@@ -36,7 +37,7 @@ def verify_relay(headers: Mapping[str, str], body: bytes, settings: Mapping[str,
     if not any(matches):
         raise Invalid("bad_signature", "the body does not match its signature")
     sent_at = _sent_at(timestamp)
-    if sent_at is None or abs(now - sent_at) > float(settings.get("REPLAY_WINDOW_S", WINDOW_S)) * 1000:
+    if sent_at is None or abs(now - sent_at) > number(settings, "REPLAY_WINDOW_S", WINDOW_S) * 1000:
         raise Invalid("stale_signature", "the time is unreadable or out of the replay window")
 
 
