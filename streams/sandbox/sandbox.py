@@ -85,7 +85,7 @@ class Sandbox:
 
     async def settled(self) -> None:
         """Wait until every job has run and every webhook is delivered or dropped."""
-        while any(simulator.is_busy for simulator in self.simulators.values()) or not self.outbox.is_idle:
+        while self._is_busy():  # noqa: ASYNC110 three kinds of waiting, and nobody in a hurry
             await asyncio.sleep(0.01)
 
     def environment(self) -> dict[str, str]:
@@ -146,6 +146,9 @@ class Sandbox:
             simulator.switch.clear()
         self.people.clear()
         self.journal.clear()
+
+    def _is_busy(self) -> bool:
+        return not self.outbox.is_idle or any(one.is_busy for one in self.simulators.values())
 
     def _simulator(self, platform: str) -> Simulator:
         simulator = self.simulators.get(platform)

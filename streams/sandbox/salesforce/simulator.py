@@ -22,8 +22,11 @@ from streams.sandbox.salesforce.sessions import Sessions
 from streams.sandbox.salesforce.shapes import address_in_our_words, rest_contact
 from streams.sandbox.simulator import BadEdit, Edit, Holding, Simulator, Surroundings, UnknownRecord, parts_of
 
-API_VERSION = "v66.0"
+API_VERSION = "66.0"
 AGENT = "005Sb0000000002AAA"
+# Pages write through an internal client of the API; flows and triggers leave the origin empty.
+PAGES = By(AGENT, f"com/salesforce/api/soap/{API_VERSION};client=SfdcInternalAPI/")
+FLOW = By(AGENT)
 _WORDS = {"first_name": "FirstName", "last_name": "LastName", "email": "Email", "phone": "Phone"}
 _ADDRESSES = {"shipping_address": "Mailing", "billing_address": "Other"}
 
@@ -33,8 +36,8 @@ class Salesforce(Simulator):
 
     vendor: ClassVar[str] = "salesforce"
     platform: ClassVar[str] = "crm"
-    secret_names: ClassVar[tuple[str, ...]] = ("CLIENT_ID", "CLIENT_SECRET", "RELAY_SECRET")
-    external_id = "Writeback_Id__c"
+    secret_names: ClassVar[tuple[str, ...]] = ("CLIENT_ID", "CLIENT_SECRET", "WEBHOOK_SECRET")
+    external_id = "Writeback_Customer__c"
 
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
@@ -48,7 +51,7 @@ class Salesforce(Simulator):
         return self.api.application()
 
     def settings(self, base_url: str) -> dict[str, str]:
-        return {"LOGIN_URL": base_url, "API_VERSION": API_VERSION, "EXTERNAL_ID_FIELD": self.external_id}
+        return {"BASE_URL": base_url, "API_VERSION": API_VERSION, "CUSTOMER_FIELD": self.external_id}
 
     def refusal(self, status: int, retry_after_s: float) -> web.Response:
         """Too many calls is a 403 here, and says nothing of when to come back."""
@@ -84,12 +87,12 @@ class Salesforce(Simulator):
         contact.fields = {name: value for name, value in native.items() if value}
         contact.fields["HasOptedOutOfEmail"] = person.email_consent == "unsubscribed"
         for platform, other in person.external.items():
-            name = f"{platform.capitalize()}_Id__c"
+            name = f"Writeback_{platform.capitalize()}_Id__c"
             self.org.declare_external_id(name)
             contact.fields[name] = other
         self.org.contacts[contact.id] = contact
         if announce:
-            self._capture([Committed(contact, "CREATE", ())], By(AGENT))
+            self._capture([Committed(contact, "CREATE", ())], PAGES)
         return contact.id
 
     def holds(self, record_id: str) -> Holding:
@@ -102,7 +105,7 @@ class Salesforce(Simulator):
                 **{word: address_in_our_words(contact, prefix) for word, prefix in _ADDRESSES.items()},
             },
             consents={"email": "unsubscribed" if fields.get("HasOptedOutOfEmail") else "not_opted_out"},
-            native=rest_contact(contact, API_VERSION),
+            native=rest_contact(contact, f"v{API_VERSION}"),
         )
 
     @property
@@ -145,7 +148,7 @@ class Salesforce(Simulator):
                 contact.fields["HasOptedOutOfEmail"] = opted_out
             if touch:
                 contact.modified_at = self.clock()
-        self._send("batch", {"records": [rest_contact(one, API_VERSION) for one in contacts]})
+        self._send("batch", {"records": [rest_contact(one, f"v{API_VERSION}") for one in contacts]})
         return {"record_ids": [one.id for one in contacts]}
 
     def delete(self, record_id: str) -> dict[str, Any]:
@@ -154,7 +157,7 @@ class Salesforce(Simulator):
 
     def gap(self, record_id: str) -> dict[str, Any]:
         """A change whose event could not be made: it comes without values."""
-        self._capture([Committed(self._contact(record_id), "GAP_UPDATE", ())], By(AGENT))
+        self._capture([Committed(self._contact(record_id), "GAP_UPDATE", ())], FLOW)
         return {"record_id": record_id}
 
     def expire_sessions(self) -> dict[str, Any]:
@@ -174,7 +177,7 @@ class Salesforce(Simulator):
             if error is not None and error.code in ("MALFORMED_ID", "INVALID_CROSS_REFERENCE_KEY"):
                 raise UnknownRecord(f"{self.platform}:{record_id}")
             raise BadEdit(error.message if error else "refused")
-        self.org.commit([committed], By(AGENT))
+        self.org.commit([committed], PAGES)
         return {"record_id": contact.id}
 
     def _contact(self, record_id: str) -> Contact:
@@ -191,7 +194,7 @@ class Salesforce(Simulator):
         body = json.dumps(shape, ensure_ascii=False).encode()
         timestamp = str(self.clock() // 1000)
         signed = timestamp.encode() + b"." + body
-        signature = hmac.new(self.secrets["RELAY_SECRET"].encode(), signed, hashlib.sha256).hexdigest()
+        signature = hmac.new(self.secrets["WEBHOOK_SECRET"].encode(), signed, hashlib.sha256).hexdigest()
         headers = {
             "Content-Type": "application/json",
             "X-Relay-Signature": signature,

@@ -1,4 +1,4 @@
-"""Customers and orders as the storefront shows them: GraphQL objects, and webhook bodies of API version 2025-10."""
+"""Customers and orders as the storefront shows them: GraphQL objects, and webhook bodies since 2025-01."""
 
 from __future__ import annotations
 
@@ -232,6 +232,8 @@ def webhook_order(
         "cancelled_at": None,
         "test": False,
         "customer_locale": "en",
+        "note_attributes": given.get("note_attributes", []),
+        "source_name": "web",
         "order_number": 1000 + number % 1000,
         "name": f"#{1000 + number % 1000}",
         "customer": _ordering_customer(customer) if customer else None,

@@ -31,7 +31,7 @@ from streams.sandbox.shopify.store import (
 )
 from streams.sandbox.simulator import BadEdit, Edit, Holding, Simulator, Surroundings, UnknownRecord, parts_of
 
-API_VERSION = "2025-10"
+API_VERSION = "2026-07"
 SHOP = "sandbox-shop.myshopify.com"
 _WORDS = {"first_name": "firstName", "last_name": "lastName", "email": "email", "phone": "phone"}
 
@@ -55,7 +55,7 @@ class Shopify(Simulator):
         return self.api.application()
 
     def settings(self, base_url: str) -> dict[str, str]:
-        return {"BASE_URL": base_url, "SHOP": SHOP, "API_VERSION": API_VERSION}
+        return {"BASE_URL": base_url, "API_VERSION": API_VERSION}
 
     def refusal(self, status: int, retry_after_s: float) -> web.Response:
         """Throttling is an error in a 200 body; down and broken are pages for people."""
@@ -131,7 +131,8 @@ class Shopify(Simulator):
         return {"record_id": record_id}
 
     def checkout(self, record_id: str | None = None, **given: Any) -> dict[str, Any]:
-        """An order with `shipping_address` and maybe `billing_address`, `email`, `phone`, `buyer_accepts_marketing`.
+        """An order with `shipping_address` and maybe `billing_address`, `email`, `phone`, `buyer_accepts_marketing` and
+        `note_attributes` (`[{"name": …, "value": …}]`: what an extension of the checkout wrote down).
 
         No record: a guest. The customer's own default address stays as it is.
         """
