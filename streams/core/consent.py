@@ -529,6 +529,18 @@ def touch_deadlines(fold: Fold) -> None:
             fold.keys.add(key)
 
 
+def announce_contacts(fold: Fold) -> None:
+    """C5: a contact point that appears starts `unknown`, and is published as held by this customer."""
+    told = {update.contact_point for update in fold.contacts}
+    for contact_point in sorted(fold.spoken - told):
+        for channel in ("email",) if is_email(contact_point) else ("sms",):
+            for purpose in purposes(fold.state, fold.policy, channel):
+                key = joined(contact_point, channel, purpose)
+                if key not in fold.state.consents:
+                    why = reasons(fold.state, fold.policy, key)
+                    fold.contacts.append(ContactUpdate(contact_point, channel, purpose, UNKNOWN, not why, why))
+
+
 def reasons(state: Customer, policy: Policy, key: str) -> tuple[str, ...]:
     """Why a key may not be sent to; empty where it may."""
     known = state.consents.get(key)

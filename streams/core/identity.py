@@ -257,7 +257,9 @@ def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
 
 def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
     row = hop.row
-    if not row.pending:
+    if row.joined and not row.pending:
+        if row.customer != bound.customer:
+            hop.notes.append(_review_of(key, bound.customer, "a bound record was created for another customer"))
         return
     row.customer, row.joined, row.pending = bound.customer, True, False
     parked, row.parked = row.parked, []
@@ -291,16 +293,13 @@ def _claim(hop: Hop, key: str, claim: Claim) -> None:
         row.customer = claim.customer
         return
     if row.customer != claim.customer:
-        platform, _, record_id = claim.record.partition(":")
-        hop.notes.append(
-            Note(
-                kind="review",
-                platform=platform,
-                record_id=record_id,
-                customer_id=claim.customer,
-                detail="an identifier of this record belongs to another customer",
-            )
-        )
+        detail = "an identifier of this record belongs to another customer"
+        hop.notes.append(_review_of(claim.record, claim.customer, detail))
+
+
+def _review_of(record: str, customer: str, detail: str) -> Note:
+    platform, _, record_id = record.partition(":")
+    return Note(kind="review", platform=platform, record_id=record_id, customer_id=customer, detail=detail)
 
 
 def _note(kind: str, change: Change, detail: str | None = None) -> Note:

@@ -1,0 +1,1 @@
+"""The Faust apps: topics, tables and agents wired to the core; thin."""

@@ -1,0 +1,109 @@
+"""Identity: every change finds its customer, one step at one row at a time (I1, I2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from streams.codec import PublicCodec
+from streams.codec.internal import encode
+from streams.codec.state import decode_row, encode_row
+from streams.core.decide import check_change
+from streams.core.identity import Arrive, Hop, Message, Row, row_key, step
+from streams.core.rules import Policy
+from streams.lane import Batch, Done, Emit, Record, Rows, TooLarge, partition_of
+from streams.model import Invalid
+from streams.runtime import topics
+from streams.runtime.letters import Letters, alerts
+from streams.runtime.metrics import RECORDS, count_notes
+
+VERSION: Final = b"\x01"
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+def encode_message(message: Message) -> bytes:
+    """For the topic `identity`."""
+    return VERSION + _encoder.encode(message)
+
+
+def decode_message(payload: bytes | None) -> Message:
+    """From the topic `identity`; raises Invalid."""
+    if not payload or payload[:1] != VERSION:
+        raise Invalid("unknown_version", "identity message")
+    try:
+        return _decoder.decode(memoryview(payload)[1:])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Invalid("bad_message", "identity message") from None
+
+
+class Binder:
+    """Processor of `changes` and `identity`, over the table of identity rows."""
+
+    def __init__(self, policy: Policy, codec: PublicCodec, letters: Letters, partitions: int) -> None:
+        self._policy = policy
+        self._codec = codec
+        self._letters = letters
+        self._partitions = partitions
+
+    def keys(self, batch: Batch) -> Iterable[bytes]:
+        """The rows of the records' keys; a change with another key is passed on to its own partition."""
+        return {record.key for record in batch.records if record.key is not None}
+
+    async def process(self, batch: Batch, rows: Rows) -> Done:
+        """One step for each record."""
+        emits: list[Emit] = []
+        dead = 0
+        for record in batch.records:
+            try:
+                emits += self._step(record, rows)
+            except Invalid as invalid:
+                dead += 1
+                emits.append(self._letters.refuse(record, invalid, "VALUE_CONVERTER", __name__))
+        RECORDS.labels(batch.topic).inc(len(batch.records))
+        self._letters.count(len(batch.records), dead)
+        return Done(emits)
+
+    def _step(self, record: Record, rows: Rows) -> list[Emit]:
+        key, message = self._message(record)
+        if partition_of(key, self._partitions) != record.partition:
+            # Keyed by something else, by another partitioner, or not at all: it goes to its row's partition first.
+            return [Emit(topics.IDENTITY, key, encode_message(message), timestamp_ms=record.timestamp_ms)]
+        stored = rows.get(key)
+        row = decode_row(stored) if stored is not None else Row()
+        hop = step(key.decode(), row, message, record.timestamp_ms, self._policy)
+        _store(rows, key, stored, hop)
+        count_notes(hop.notes)
+        return [*_emits(hop, record.timestamp_ms), *alerts(hop.notes, record.timestamp_ms)]
+
+    def _message(self, record: Record) -> tuple[bytes, Message]:
+        if record.topic == topics.IDENTITY:
+            message = decode_message(record.value)
+            return (row_key(message.change).encode() if isinstance(message, Arrive) else record.key or b""), message
+        change = self._codec.decode_change(record.value)
+        check_change(change, self._policy)
+        return row_key(change).encode(), Arrive(change)
+
+
+def _store(rows: Rows, key: bytes, before: bytes | None, hop: Hop) -> None:
+    after = encode_row(hop.row)
+    if after == before:
+        return
+    try:
+        rows.put(key, after)
+    except TooLarge as error:
+        raise Invalid("too_large", f"identity row of {error.size_bytes} bytes") from None
+
+
+def _emits(hop: Hop, timestamp_ms: int) -> list[Emit]:
+    emits = [
+        Emit(topics.CUSTOMER_CHANGES, forward.customer_id.encode(), encode(forward.change), timestamp_ms=forward.at)
+        for forward in hop.forwards
+    ]
+    return emits + [
+        Emit(topics.IDENTITY, key.encode(), encode_message(message), timestamp_ms=timestamp_ms)
+        for key, message in hop.sends
+    ]

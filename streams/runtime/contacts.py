@@ -1,0 +1,123 @@
+"""The published suppression of a contact point: the most restrictive over the customers that hold it (C1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, cast
+
+import msgspec
+
+from streams.codec import PublicCodec
+from streams.lane import Batch, Done, Emit, Record, Rows
+from streams.model import Invalid
+from streams.model.suppression import ConsentState, PublishedSuppression, SendableState
+from streams.runtime import topics
+from streams.runtime.letters import Letters
+
+VERSION: Final = b"\x01"
+CUSTOMERS_MAX: Final = 1000
+
+# The more restrictive first.
+_RESTRICTIVE: Final = ("opted_out", "unknown", "pending", "opted_in")
+
+
+class Holding(msgspec.Struct, array_like=True, frozen=True):
+    """One customer's effective consent for one (contact point, channel, purpose)."""
+
+    customer_id: str
+    channel: str
+    purpose: str
+    state: str
+    sendable: bool
+    reasons: tuple[str, ...]
+    version: int
+
+
+class ContactRow(msgspec.Struct, array_like=True):
+    """All holdings of a contact point, by customer and `channel purpose`."""
+
+    holdings: dict[str, dict[str, Holding]] = {}
+
+
+_encoder = msgspec.msgpack.Encoder()
+_holdings = msgspec.msgpack.Decoder(Holding)
+_rows = msgspec.msgpack.Decoder(ContactRow)
+
+
+def encode_holding(holding: Holding) -> bytes:
+    """For the topic `contacts`."""
+    return VERSION + _encoder.encode(holding)
+
+
+def decode_contact_row(stored: bytes) -> ContactRow:
+    """A stored row."""
+    return _rows.decode(memoryview(stored)[1:])
+
+
+class Contacts:
+    """Processor of `contacts`, over the table of contact points."""
+
+    def __init__(self, codec: PublicCodec, letters: Letters) -> None:
+        self._codec = codec
+        self._letters = letters
+
+    def keys(self, batch: Batch) -> Iterable[bytes]:
+        """The contact points of the batch."""
+        return {record.key for record in batch.records if record.key is not None}
+
+    async def process(self, batch: Batch, rows: Rows) -> Done:
+        """Fold the holdings, and publish each contact point that was spoken of once for the batch."""
+        touched: dict[bytes, Record] = {}
+        emits: list[Emit] = []
+        for record in batch.records:
+            try:
+                _fold(record, rows)
+                touched[record.key or b""] = record
+            except Invalid as invalid:
+                emits.append(self._letters.refuse(record, invalid, "VALUE_CONVERTER", __name__))
+        self._letters.count(len(batch.records), len(emits))
+        return Done([*emits, *(self._published(key, record, rows) for key, record in touched.items())])
+
+    def _published(self, key: bytes, record: Record, rows: Rows) -> Emit:
+        row = decode_contact_row(rows.get(key) or VERSION + _encoder.encode(ContactRow()))
+        published = publish(key.decode(), row, record.timestamp_ms)
+        return Emit(
+            topics.SUPPRESSIONS, key, self._codec.encode_suppression(published), timestamp_ms=record.timestamp_ms
+        )
+
+
+def _fold(record: Record, rows: Rows) -> None:
+    if record.key is None or not record.value or record.value[:1] != VERSION:
+        raise Invalid("unknown_version", "holding")
+    try:
+        holding = _holdings.decode(memoryview(record.value)[1:])
+    except msgspec.MsgspecError:
+        raise Invalid("bad_message", "holding") from None
+    stored = rows.get(record.key)
+    row = decode_contact_row(stored) if stored is not None else ContactRow()
+    mine = row.holdings.setdefault(holding.customer_id, {})
+    name = f"{holding.channel} {holding.purpose}"
+    if name in mine and mine[name].version > holding.version:
+        return
+    mine[name] = holding
+    if len(row.holdings) > CUSTOMERS_MAX:
+        raise Invalid("too_many", "customers of one contact point")
+    rows.put(record.key, VERSION + _encoder.encode(row))
+
+
+def publish(contact_point: str, row: ContactRow, updated_at: int) -> PublishedSuppression:
+    """The most restrictive state over the customers, for each channel and purpose."""
+    names = sorted({name for mine in row.holdings.values() for name in mine})
+    return PublishedSuppression(
+        contact_point=contact_point,
+        updated_at=updated_at,
+        customer_count=len(row.holdings),
+        states=tuple(_strictest([mine[name] for mine in row.holdings.values() if name in mine]) for name in names),
+    )
+
+
+def _strictest(held: list[Holding]) -> SendableState:
+    state = min((one.state for one in held), key=_RESTRICTIVE.index)
+    reasons = sorted({reason for one in held for reason in one.reasons})
+    sendable = all(one.sendable for one in held)
+    return SendableState(held[0].channel, held[0].purpose, cast(ConsentState, state), sendable, tuple(reasons))

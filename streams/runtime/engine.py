@@ -1,0 +1,201 @@
+"""The engine: changes, receipts, steward requests and ticks folded into the table `customers`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from streams.codec import PublicCodec
+from streams.codec.internal import decode_customer_change, decode_receipt, decode_steward
+from streams.codec.public import ledger_key
+from streams.codec.state import decode_customer, encode_customer
+from streams.core.decide import Decision, Input, Tick, check_change, decide
+from streams.core.fold import ContactUpdate
+from streams.core.identity import Ask, Bound, Message, customer_key
+from streams.core.rules import Policy
+from streams.core.state import PERSON, Customer
+from streams.core.steward import check_request
+from streams.lane import Batch, Done, Emit, Record, Rows, TooLarge
+from streams.model import Invalid
+from streams.runtime import topics
+from streams.runtime.binder import encode_message
+from streams.runtime.contacts import Holding, encode_holding
+from streams.runtime.letters import Letters, alerts
+from streams.runtime.metrics import DECIDE_S, LEDGER, RECORDS, count_commands, count_notes
+
+# Local rows: when a customer's next timer fires. `due`, the time (8 bytes, big-endian ms), the customer's id.
+DUE: Final = b"\x00due"
+_DUE_END: Final = len(DUE) + 8
+
+
+def due_key(at: int, customer: bytes) -> bytes:
+    """The local row of a timer."""
+    return DUE + at.to_bytes(8, "big") + customer
+
+
+def derive(key: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
+    """The timer that follows from a customer's row, for recovery."""
+    due_at = decode_customer(value).due_at
+    return [] if due_at is None else [(due_key(due_at, key), b"")]
+
+
+class Engine:
+    """Processor of `customer.changes`, `receipts`, `steward` and `ticks`."""
+
+    def __init__(
+        self, policy: Policy, codec: PublicCodec, letters: Letters, record_max_bytes: int, due_max: int
+    ) -> None:
+        self._policy = policy
+        self._codec = codec
+        self._letters = letters
+        self._record_max_bytes = record_max_bytes
+        self._due_max = due_max
+        self._attributes = frozenset(policy.attributes)
+
+    def keys(self, batch: Batch) -> Iterable[bytes]:
+        """The customers of the batch."""
+        return () if batch.topic == topics.TICKS else {one.key for one in batch.records if one.key is not None}
+
+    async def process(self, batch: Batch, rows: Rows) -> Done:
+        """Each customer's inputs in their order; states are decoded and written once for the batch."""
+        RECORDS.labels(batch.topic).inc(len(batch.records))
+        with DECIDE_S.labels("engine").time():
+            if batch.topic == topics.TICKS:
+                return Done(self._fire(batch.records[-1], rows))
+            emits: list[Emit] = []
+            dead = 0
+            for customer, records in _by_customer(batch.records).items():
+                made, refused = self._fold(customer, records, rows)
+                emits += made
+                dead += refused
+        self._letters.count(len(batch.records), dead)
+        return Done(emits)
+
+    def _fold(self, customer: bytes, records: list[Record], rows: Rows) -> tuple[list[Emit], int]:
+        """Fold a customer's records; where the state outgrows its limit, one by one, to find which one it is."""
+        stored = rows.get(customer)
+        try:
+            return self._fold_together(customer, stored, records, rows)
+        except TooLarge:
+            return self._fold_singly(customer, stored, records, rows)
+
+    def _fold_together(
+        self, customer: bytes, stored: bytes | None, records: list[Record], rows: Rows
+    ) -> tuple[list[Emit], int]:
+        state = decode_customer(stored) if stored is not None else None
+        due_before = state.due_at if state is not None else None
+        emits: list[Emit] = []
+        dead = 0
+        for record in records:
+            try:
+                event = self._event(record, state)
+            except Invalid as invalid:
+                dead += 1
+                emits.append(self._letters.refuse(record, invalid, "TASK_PUT", __name__))
+                continue
+            decision = self._decide(customer, state, event, record.timestamp_ms)
+            emits += self._emits(customer, decision, record.timestamp_ms)
+            state = decision.state
+        if state is not None:
+            _store(customer, state, due_before, rows)
+        return emits, dead
+
+    def _fold_singly(
+        self, customer: bytes, stored: bytes | None, records: list[Record], rows: Rows
+    ) -> tuple[list[Emit], int]:
+        emits: list[Emit] = []
+        dead = 0
+        for record in records:
+            try:
+                made, refused = self._fold_together(customer, rows.get(customer), [record], rows)
+            except TooLarge as error:
+                invalid = Invalid("too_large", f"the customer's state would be {error.size_bytes} bytes")
+                made, refused = [self._letters.refuse(record, invalid, "TASK_PUT", __name__)], 1
+            emits += made
+            dead += refused
+        return emits, dead
+
+    def _event(self, record: Record, state: Customer | None) -> Input:
+        """The input that a record carries; raises Invalid before anything is touched."""
+        if record.key is None:
+            raise Invalid("null_key", "the key is the customer")
+        if record.topic == topics.CUSTOMER_CHANGES:
+            change = decode_customer_change(record.value)
+            check_change(change, self._policy)
+            return change
+        if record.topic == topics.RECEIPTS:
+            event: Input = decode_receipt(record.value)
+        else:
+            event = decode_steward(record.value)
+            check_request(event, self._attributes)
+        if state is None:
+            raise Invalid("unknown_customer", "no customer under this key")
+        return event
+
+    def _decide(self, customer: bytes, state: Customer | None, event: Input, at: int) -> Decision:
+        known = state if state is not None else Customer(customer.decode(), at)
+        decision = decide(known, event, at, self._policy)
+        count_notes(decision.notes)
+        count_commands(decision.commands)
+        for row in decision.ledger:
+            LEDGER.labels(row.status).inc()
+        return decision
+
+    def _emits(self, customer: bytes, decision: Decision, at: int) -> list[Emit]:
+        """What goes out, consent first (C9)."""
+        codec = self._codec
+        emits = [
+            Emit(topics.commands(one.platform), customer, codec.encode_command(one), timestamp_ms=at)
+            for one in decision.commands
+        ]
+        emits += [
+            Emit(topics.LEDGER, ledger_key(one).encode(), codec.encode_ledger(one), timestamp_ms=at)
+            for one in decision.ledger
+        ]
+        version = decision.state.version
+        for update in decision.contacts:
+            if update.contact_point != PERSON:
+                held = encode_holding(_holding(decision.state.customer_id, update, version))
+                emits.append(Emit(topics.CONTACTS, update.contact_point.encode(), held, timestamp_ms=at))
+        for name in decision.links:
+            emits += _linked(decision.state.customer_id, name, at)
+        return emits + alerts(decision.notes, at)
+
+    def _fire(self, tick: Record, rows: Rows) -> list[Emit]:
+        """The customers whose timers are due by this tick, at most `due_max`; the rest waits for the next one."""
+        emits: list[Emit] = []
+        for key, _ in rows.scan_local(DUE, due_key(tick.timestamp_ms, b""), self._due_max):
+            rows.delete_local(key)
+            customer = key[_DUE_END:]
+            stored = rows.get(customer)
+            state = decode_customer(stored) if stored is not None else None
+            if state is None or state.due_at is None or state.due_at >= tick.timestamp_ms:
+                continue
+            decision = self._decide(customer, state, Tick(), tick.timestamp_ms)
+            emits += self._emits(customer, decision, tick.timestamp_ms)
+            _store(customer, decision.state, None, rows)
+        return emits
+
+
+def _by_customer(records: Iterable[Record]) -> dict[bytes, list[Record]]:
+    grouped: dict[bytes, list[Record]] = {}
+    for record in records:
+        grouped.setdefault(record.key or b"", []).append(record)
+    return grouped
+
+
+def _store(customer: bytes, state: Customer, due_before: int | None, rows: Rows) -> None:
+    rows.put(customer, encode_customer(state))
+    if state.due_at is not None and state.due_at != due_before:
+        rows.put_local(due_key(state.due_at, customer), b"")
+
+
+def _holding(customer_id: str, update: ContactUpdate, version: int) -> Holding:
+    return Holding(customer_id, update.channel, update.purpose, update.state, update.sendable, update.reasons, version)
+
+
+def _linked(customer_id: str, name: str, at: int) -> list[Emit]:
+    """A record that a create made belongs to its customer before its platform speaks of it."""
+    platform = name.partition(":")[0]
+    told: dict[str, Message] = {name: Bound(customer_id), customer_key(customer_id): Ask(name, platform, "")}
+    return [Emit(topics.IDENTITY, key.encode(), encode_message(one), timestamp_ms=at) for key, one in told.items()]

@@ -1,0 +1,93 @@
+"""The engine process: intake, identity, engine and contact points on one Faust app."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from typing import NamedTuple, NoReturn
+
+from streams.codec import PublicCodec
+from streams.core.rules import Policy
+from streams.lane import BatchTable, Emit, LaneApp, TopicSpec, ensure_topics, lane_agent, make_app, run
+from streams.policy import load_policy
+from streams.runtime import topics
+from streams.runtime.binder import Binder
+from streams.runtime.contacts import Contacts
+from streams.runtime.engine import Engine, derive
+from streams.runtime.intake import Intake
+from streams.runtime.letters import Letters
+from streams.runtime.settings import Settings
+
+log = logging.getLogger(__name__)
+
+APP_ID = "writeback-engine"
+
+
+class EngineApp(NamedTuple):
+    """The app and what the views read."""
+
+    app: LaneApp
+    policy: Policy
+    customers: BatchTable
+    identity: BatchTable
+    contacts: BatchTable
+
+
+def build_engine(settings: Settings, policy: Policy) -> EngineApp:
+    """Wire topics, tables and agents; nothing is started."""
+    app = make_app(settings.lane(APP_ID))
+    codec = PublicCodec.from_environment(os.environ)
+    letters = Letters(APP_ID, settings)
+    count = settings.partitions
+    customers = BatchTable(app, "customers", count, derive=derive)
+    identity = BatchTable(app, "identity", count)
+    contacts = BatchTable(app, "contacts", count)
+    limit = settings.record_max_bytes
+    raw = [topics.raw(platform) for platform in policy.platforms]
+    lane_agent(app, raw, count, None, Intake(policy, codec, letters, limit), "intake")
+    lane_agent(
+        app, [topics.CHANGES, topics.IDENTITY], count, identity, Binder(policy, codec, letters, count), "identity"
+    )
+    inputs = [topics.CUSTOMER_CHANGES, topics.RECEIPTS, topics.STEWARD, topics.TICKS]
+    engine = Engine(policy, codec, letters, limit, settings.due_max)
+    lane_agent(app, inputs, count, customers, engine, "engine")
+    lane_agent(app, [topics.CONTACTS], count, contacts, Contacts(codec, letters), "contacts")
+    built = EngineApp(app, policy, customers, identity, contacts)
+    _tick(built, settings)
+    return built
+
+
+def _tick(built: EngineApp, settings: Settings) -> None:
+    """Each worker tells the partitions that it holds what time it is; the core has no clock of its own."""
+
+    @built.app.timer(settings.tick_s)
+    async def tick() -> None:
+        try:
+            at = time.time_ns() // 1_000_000
+            mine = [one for one in built.customers.held if built.app.lane.owns_partition(topics.TICKS, one)]
+            await built.app.lane.outbox.send([Emit(topics.TICKS, None, b"{}", one, at) for one in mine], 0)
+        except Exception as error:
+            # A timer that raises ends the worker; a missed tick only fires timers later.
+            log.warning("A tick was not sent: %s", type(error).__name__)
+
+
+def engine_specs(settings: Settings, policy: Policy) -> list[TopicSpec]:
+    """All topics that the engine needs, changelogs included."""
+    built = build_engine(settings, policy)
+    tables = (built.customers, built.identity, built.contacts)
+    return [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]
+
+
+def run_engine(settings: Settings) -> NoReturn:
+    """Run one engine worker until it is told to stop."""
+    from streams.web.views import add_views
+
+    policy = load_policy(settings.policy_path)
+    built = build_engine(settings, policy)
+    tables = (built.customers, built.identity, built.contacts)
+    specs = [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]
+    asyncio.run(ensure_topics(settings.bootstrap, specs))
+    add_views(built, settings)
+    run(built.app, settings.log_level)

@@ -1,0 +1,144 @@
+"""What a process reads from its environment; every limit has a unit, every problem is named at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from streams.lane import LaneSettings
+
+T = TypeVar("T")
+PREFIX = "WRITEBACK_"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; `problems` names each of them, never a secret's value."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One process's settings, `WRITEBACK_<NAME>` in the environment (README, settings)."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    policy: str = ""  # a file; the shipped default where empty
+    partitions: int = 8  # of every topic that the engine reads; see `writeback topics create`
+    replication: int = -1  # -1: the broker's default
+    datadir: str = ".writeback"
+    web_host: str = "127.0.0.1"
+    web_port: int = 6066
+    node_url: str = ""
+    schema_registry_url: str = ""
+    view_token: str = ""
+    profile: str = "kafka"  # `embedded` for the embedded broker's limits
+    tick_s: float = 5.0
+    due_max: int = 2000  # customers whose timers fire in one tick of one partition
+    dead_letter_window_s: float = 60.0
+    dead_letter_ratio_max: float = 0.5
+    dead_letter_messages_min: int = 500
+    dead_letter_count_max: int = 10_000
+    record_max_bytes: int = 1_000_000
+    fetch_max_wait_ms: int = 0  # 0: the profile's
+    sasl_mechanism: str = ""
+    sasl_username: str = ""
+    sasl_password: str = ""
+    tls: bool = False
+    log_level: str = "info"
+
+    @property
+    def policy_path(self) -> Path | None:
+        """The policy file, None for the shipped default."""
+        return Path(self.policy) if self.policy else None
+
+    def lane(self, app_id: str, web_port: int | None = None) -> LaneSettings:
+        """The lane's settings of one app; `embedded` keeps within the embedded broker's known limits."""
+        port = self.web_port if web_port is None else web_port
+        common = LaneSettings(
+            bootstrap=self.bootstrap,
+            app_id=app_id,
+            datadir=str(Path(self.datadir) / app_id),
+            web_host=self.web_host,
+            web_port=port,
+            node_url=self.node_url or None,
+            record_max_bytes=self.record_max_bytes,
+        )
+        if self.profile == "embedded":
+            common = msgspec.structs.replace(common, **_EMBEDDED)
+        if self.fetch_max_wait_ms:
+            common = msgspec.structs.replace(common, fetch_max_wait_ms=self.fetch_max_wait_ms)
+        return common
+
+
+# The embedded broker holds an empty fetch for the whole wait, waits half the rebalance timeout before a group starts,
+# reports a wrong end offset for batches of several records, and has no idempotent producer.
+_EMBEDDED: dict[str, Any] = {
+    "fetch_max_wait_ms": 50,
+    "session_timeout_s": 6.0,
+    "rebalance_timeout_s": 6.0,
+    "heartbeat_s": 1.0,
+    "idempotent": False,
+    "producer_single_record_batches": True,
+}
+
+
+def read_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Settings from the environment, `overrides` first; raises SettingsError with every problem."""
+    environ = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for field in msgspec.structs.fields(Settings):
+        if overrides.get(field.name) is not None:
+            values[field.name] = overrides[field.name]
+        elif (text := environ.get(PREFIX + field.name.upper())) is not None:
+            _read(field.name, text, type(field.default), values, problems)
+    if not values.get("schema_registry_url") and environ.get("SCHEMA_REGISTRY_URL"):
+        values["schema_registry_url"] = environ["SCHEMA_REGISTRY_URL"]
+    if problems:
+        raise SettingsError(problems)
+    return _checked(Settings(**values))
+
+
+def _read(name: str, text: str, kind: type, values: dict[str, Any], problems: list[str]) -> None:
+    readers: dict[type, Callable[[str], Any]] = {bool: _truth, int: int, float: float, str: str}
+    try:
+        values[name] = readers[kind](text)
+    except ValueError:
+        problems.append(f"{PREFIX}{name.upper()}: not a {kind.__name__}")
+
+
+def _truth(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("", "0", "false", "no", "off"):
+        return False
+    raise ValueError(text)
+
+
+def _checked(settings: Settings) -> Settings:
+    problems = []
+    if not 1 <= settings.partitions <= 10_000:
+        problems.append("WRITEBACK_PARTITIONS: must be 1 to 10000")
+    if settings.profile not in ("kafka", "embedded"):
+        problems.append("WRITEBACK_PROFILE: 'kafka' or 'embedded'")
+    if settings.tick_s <= 0:
+        problems.append("WRITEBACK_TICK_S: must be over 0")
+    if not settings.view_token and not is_loopback(settings.web_host):
+        problems.append("WRITEBACK_VIEW_TOKEN: required where WRITEBACK_WEB_HOST is not a loopback address")
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """True for an address that no other machine reaches."""
+    try:
+        return socket.gethostbyname(host).startswith("127.")
+    except OSError:
+        return host == "::1"

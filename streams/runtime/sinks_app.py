@@ -1,0 +1,116 @@
+"""The sinks process: one agent a platform, each with its own fence, rate, circuit and retries."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NoReturn
+
+from streams.codec import PublicCodec
+from streams.connectors import connector
+from streams.connectors.base import Connector
+from streams.core.rules import Policy
+from streams.delivery import Delivery
+from streams.lane import BatchTable, LaneApp, TopicSpec, ensure_topics, lane_agent, make_app, run
+from streams.policy import load_policy
+from streams.runtime import topics
+from streams.runtime.letters import Letters
+from streams.runtime.settings import PREFIX, Settings, SettingsError
+from streams.runtime.sinks import Refetcher, Sink
+
+APP_ID = "writeback-sinks"
+
+
+class SinksApp(NamedTuple):
+    """The app and its fences by platform."""
+
+    app: LaneApp
+    fences: dict[str, BatchTable]
+
+
+def connector_settings(platform: str, vendor: Connector, environment: Mapping[str, str]) -> dict[str, str]:
+    """A connector's settings, `WRITEBACK_<PLATFORM>_<NAME>`; raises SettingsError naming each that is missing."""
+    values: dict[str, str] = {}
+    missing = []
+    for setting in vendor.settings:
+        name = f"{PREFIX}{platform.upper()}_{setting.name.upper()}"
+        value = environment.get(name) or setting.default
+        if value is None:
+            missing.append(f"{name} is missing: {setting.meaning}")
+        else:
+            values[setting.name] = value
+    if missing:
+        raise SettingsError(missing)
+    return values
+
+
+def all_connector_settings(
+    policy: Policy, platforms: Sequence[str], environment: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """The settings of several platforms; raises SettingsError with everything that is missing in any."""
+    found: dict[str, dict[str, str]] = {}
+    problems: list[str] = []
+    for platform in platforms:
+        try:
+            vendor = connector(policy.platforms[platform].connector)
+            found[platform] = connector_settings(platform, vendor, environment)
+        except SettingsError as error:
+            problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def build_sinks(settings: Settings, policy: Policy, platforms: Sequence[str] = ()) -> SinksApp:
+    """Wire an agent for each platform (all that are told anything, unless named); nothing is started."""
+    chosen = list(platforms) or topics.delivered_platforms(policy)
+    vendor_settings = all_connector_settings(policy, chosen, os.environ)
+    app = make_app(settings.lane(APP_ID if not platforms else f"{APP_ID}-{'-'.join(sorted(platforms))}"))
+    codec = PublicCodec.from_environment(os.environ)
+    letters = Letters(APP_ID, settings)
+    deliveries: list[Delivery] = []
+    fences: dict[str, BatchTable] = {}
+    stop = asyncio.Event()
+    for platform in chosen:
+        vendor = connector(policy.platforms[platform].connector)
+        client = vendor.client(platform, vendor_settings[platform])
+        delivery = Delivery(client, vendor.rate, stop=stop)
+        deliveries.append(delivery)
+        fences[platform] = BatchTable(app, f"fence-{platform}", settings.partitions)
+        sink = Sink(platform, delivery, codec, letters)
+        name = f"sink-{platform}"
+        lane_agent(app, [topics.commands(platform)], settings.partitions, fences[platform], sink, name)
+        if not topics.is_validator(policy, platform):
+            refetcher = Refetcher(platform, client, codec, letters)
+            lane_agent(app, [topics.refetch(platform)], settings.partitions, None, refetcher, f"refetch-{platform}")
+    _open_and_close(app, deliveries, stop)
+    return SinksApp(app, fences)
+
+
+def _open_and_close(app: LaneApp, deliveries: list[Delivery], stop: asyncio.Event) -> None:
+    @app.task
+    async def open_clients() -> None:
+        for delivery in deliveries:
+            await delivery.open()
+
+    @app.on_before_shutdown.connect
+    async def close_clients(*_: object, **__: object) -> None:
+        stop.set()
+
+
+def sinks_specs(settings: Settings, policy: Policy, built: SinksApp) -> list[TopicSpec]:
+    """All topics that the sinks need, changelogs included."""
+    shared = topics.topic_specs(policy, settings.partitions, settings.replication)
+    return [*shared, *(fence.spec for fence in built.fences.values())]
+
+
+def run_sinks(settings: Settings, platforms: Sequence[str] = ()) -> NoReturn:
+    """Run one sinks worker until it is told to stop."""
+    from streams.web.pages import add_health
+
+    policy = load_policy(settings.policy_path)
+    built = build_sinks(settings, policy, platforms)
+    asyncio.run(ensure_topics(settings.bootstrap, sinks_specs(settings, policy, built)))
+    add_health(built.app, list(built.fences.values()))
+    run(built.app, settings.log_level)
