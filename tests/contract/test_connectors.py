@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.connectors.base import Applied, Client, Later, Refused
 from streams.model import Change, Invalid
-from tests.contract.case import NOW, Answering, Case, Fault, Message, Reply, Request, cases
+from tests.contract.case import NOW, Case, Fault, Message, Reply, Request, cases
+from tests.contract.server import Platform, running
 
 CASES = {case.vendor: case for case in cases()}
 PATHS = {
@@ -221,52 +219,6 @@ def test_the_rate_and_the_quirks_are_usable(case: Case):
     assert set(quirks) <= PATHS
     for quirk in quirks.values():
         assert all(isinstance(value, QUIRKS[name]) for name, value in quirk.items())
-
-
-class Platform:
-    """A real HTTP server on a free port that records requests and answers as told."""
-
-    def __init__(self, answer: Answering, delay_s: float = 0.0, drop: bool = False) -> None:
-        self.answer = answer
-        self.delay_s = delay_s
-        self.drop = drop
-        self.requests: list[Request] = []
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        seen = Request(
-            request.method, request.path, dict(request.query),
-            {name.lower(): value for name, value in request.headers.items()}, body,
-        )  # fmt: skip
-        self.requests.append(seen)
-        if self.delay_s:
-            await asyncio.sleep(self.delay_s)
-        if self.drop and request.transport is not None:
-            request.transport.abort()
-        reply = self.answer(seen)
-        named = {"Content-Type": "application/json", **reply.headers}
-        return web.Response(status=reply.status, body=reply.content(), headers=named)
-
-
-@asynccontextmanager
-async def running(case: Case, platform: Platform, **changed: str) -> AsyncIterator[Client]:
-    """The case's client, opened on a running fake platform; both closed afterwards."""
-    app = web.Application(client_max_size=8_000_000)
-    app.router.add_route("*", "/{tail:.*}", platform.serve)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    assert site._server is not None
-    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-    urls = dict.fromkeys(case.url_settings, f"http://127.0.0.1:{port}")
-    client = case.connector.client(case.platform, {**case.settings, **urls, "TOTAL_TIMEOUT_S": "2", **changed})
-    await client.open()
-    try:
-        yield client
-    finally:
-        await client.close()
-        await runner.cleanup()
 
 
 def batches(case: Case, commands: Any = None) -> Iterator[Any]:
