@@ -10,7 +10,7 @@ from streams.connectors.base import Translation
 from streams.connectors.batches import joined
 from streams.connectors.klaviyo.events import translate_event
 from streams.connectors.klaviyo.profiles import WHOLE, ignored_of, profile_change, profile_id
-from streams.connectors.klaviyo.shapes import decode, identity, inner
+from streams.connectors.klaviyo.shapes import decode, identity, inner, key
 from streams.model import Invalid
 from streams.model.change import Op
 
@@ -37,12 +37,15 @@ def _element(platform: str, element: Any, digest: str, trust_email: bool) -> Tra
     if not isinstance(element, dict):
         raise Invalid("bad_shape", "data[]")
     if "topic" in element:
+        profile = inner(element, "payload", "data")
+        if profile.get("type") == "profile":
+            return _profile(platform, profile, key(element.get("external_id")) or digest, trust_email, one=True)
         return translate_event(platform, element, digest, trust_email)
     return _profile(platform, element, digest, trust_email, one=False)
 
 
 def _profile(platform: str, profile: Mapping[str, Any], digest: str, trust_email: bool, one: bool) -> Translation:
-    """A single profile is an event: it was just changed. A page of them is what a poll found: a snapshot."""
+    """One profile, alone or under a topic, was just changed: an event. A page of them is what a poll found."""
     change_id = f"{digest}:{profile_id(profile)}"
     if one:
         change = profile_change(platform, profile, change_id, "event", "upsert", trust_email)
@@ -66,5 +69,7 @@ def _record_of(element: Any) -> str | None:
     if not isinstance(element, dict):
         return None
     if "topic" in element:
-        return identity(inner(element, "payload", "data", "relationships", "profile", "data").get("id"))
+        body = inner(element, "payload", "data")
+        named = body if body.get("type") == "profile" else inner(body, "relationships", "profile", "data")
+        return identity(named.get("id"))
     return identity(element.get("id")) if element.get("type") == "profile" else None

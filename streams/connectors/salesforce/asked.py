@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 from streams.model import Millis
 from streams.model.command import ToldDecision
 
-_ASKED = re.compile(r"([^@!]+)@(\d{1,15})\.(\d{1,19})(?:!(opt_out|opt_in))?", re.ASCII)
+_ASKED = re.compile(r"([^@!]+)@(\d{0,15})\.(\d{0,19})(?:!(opt_out|opt_in))?", re.ASCII)
 
 
 class Asked(NamedTuple):
@@ -26,10 +26,11 @@ class Asked(NamedTuple):
 
     def text(self) -> str:
         """The form that travels."""
-        if self.at is None:
+        if self.at is None and self.decision is None:
             return self.record_id
+        at, sequence = ("" if number is None else str(number) for number in (self.at, self.sequence))
         decided = f"!{self.decision}" if self.decision else ""
-        return f"{self.record_id}@{self.at}.{self.sequence or 0}{decided}"
+        return f"{self.record_id}@{at}.{sequence}{decided}"
 
 
 def read_asked(text: str) -> Asked:
@@ -37,4 +38,5 @@ def read_asked(text: str) -> Asked:
     match = _ASKED.fullmatch(text)
     if match is None:
         return Asked(text)
-    return Asked(match[1], int(match[2]), int(match[3]), cast("ToldDecision | None", match[4]))
+    at, sequence = (int(number) if number else None for number in match.group(2, 3))
+    return Asked(match[1], at, sequence, cast("ToldDecision | None", match[4]))

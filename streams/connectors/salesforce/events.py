@@ -50,9 +50,9 @@ def translate_event(
     changes = tuple(
         change for one in read.record_ids if (change := reading.change(platform, one, own, digest)) is not None
     )
-    if read.record_ids and not changes:
-        ignored += ("nothing_relevant",)
     refetch = tuple(Refetch(asked, why) for one in read.record_ids for asked, why in reading.again(one))
+    if read.record_ids and not changes and not refetch:
+        ignored += ("nothing_relevant",)
     return Translation(changes, ignored + tuple(reading.ignored), refetch)
 
 
@@ -104,8 +104,9 @@ class _Reading:
         """What to read again for one record, and why. Our own writes need no re-read: we know what we wrote."""
         if self.header.ours:
             return []
-        at, sequence = self.header.at, self.header.sequence or 0
-        asked = [(Asked(record_id, at, sequence | 1).text(), self.why[0])] if self.why else []
+        at, sequence = self.header.at, self.header.sequence
+        after = None if sequence is None else sequence | 1
+        asked = [(Asked(record_id, at, after).text(), self.why[0])] if self.why else []
         if self.act is not None:
             asked.append(
                 (Asked(record_id, at, sequence, decision_of(self.act)).text(), "consent_without_contact_point")
@@ -181,10 +182,12 @@ class _Reading:
 
     def _act(self, opted_out: bool) -> None:
         email = text(plain(self.fields.get("Email")))
-        if email is None:
+        if email is None and self.header.ours:
+            self.ignored.append("echo_without_contact_point")
+        elif email is None:
             self.act = opted_out
-            return
-        self.consents = (consent(email, opted_out, self.header.at),)
+        else:
+            self.consents = (consent(email, opted_out, self.header.at),)
 
 
 def consent(contact_point: str, opted_out: bool, at: int | None) -> ConsentStatement:
