@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.connectors.base import Applied, Client, Later, Refused
+from streams.connectors.base import Applied, Client, Later, Refused, Translation
 from streams.model import Change, Invalid
 from tests.contract.case import NOW, Case, Fault, Message, Reply, Request, cases
 from tests.contract.server import Platform, running
@@ -121,8 +121,25 @@ def test_a_right_message_with_one_wrong_place_is_read_or_invalid(case: Case, cho
     broken = mutated(json.loads(message.body), choose)
     body = json.dumps(broken).encode()
 
-    only_invalid(lambda: case.connector.translate(case.platform, message.headers, body))
+    only_invalid(lambda: encodable(case.connector.translate(case.platform, message.headers, body)))
     only_invalid(lambda: case.connector.record_key(message.headers, body))
+
+
+@every_case
+@given(choose=st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_right_message_with_one_strange_header_is_read_or_invalid(case: Case, choose: st.DataObject):
+    if not case.messages:
+        return
+    message = choose.draw(st.sampled_from(case.messages))
+    name = choose.draw(st.sampled_from(sorted(message.headers) or ["x"]))
+    # HTTP servers hand on bytes that are no UTF-8 as lone surrogates.
+    strange = choose.draw(st.text(st.characters(codec=None), max_size=20) | st.just("\udcff"))
+    headers = {**message.headers, name: strange}
+
+    only_invalid(lambda: encodable(case.connector.translate(case.platform, headers, message.body)))
+    only_invalid(lambda: case.connector.record_key(headers, message.body))
+    only_invalid(lambda: case.connector.verify(headers, message.body, case.settings, NOW))
 
 
 @every_message
@@ -375,6 +392,11 @@ def only_invalid(act: Callable[[], Any]) -> None:
         act()
     except Invalid as refusal:
         assert refusal.reason.replace("_", "").isalnum()
+
+
+def encodable(said: Translation) -> None:
+    """What a connector says must be storable: no lone surrogates, no numbers out of range."""
+    msgspec.msgpack.encode(said)
 
 
 def mutated(tree: Any, choose: st.DataObject) -> Any:

@@ -23,6 +23,7 @@ from streams.connectors.shopify.records import guest_order, orders_of
 from streams.model import Change, Identifiers, Invalid, Millis, Statement, parse_time
 
 _TOPIC = re.compile(r"[a-z0-9_]{1,60}(/[a-z0-9_]{1,60}){0,2}")
+_EVENT_ID = re.compile(r"[!-~]{1,128}")
 _MERGES = frozenset({"requested", "in_progress", "completed", "failed"})
 
 
@@ -80,10 +81,13 @@ def topic_of(headers: Headers) -> str:
 
 def _delivery(platform: str, topic: str, headers: Headers, raw: bytes) -> Delivery:
     triggered = read.header(headers, "triggered-at")
+    event_id = read.header(headers, "event-id")
+    if event_id is not None and not _EVENT_ID.fullmatch(event_id):
+        raise Invalid("bad_event_id", "the event's id is no plain word")
     return Delivery(
         platform=platform,
         topic=topic,
-        event_id=read.header(headers, "event-id"),
+        event_id=event_id,
         triggered_at=parse_time(triggered) if triggered else None,
         fingerprint=hashlib.sha256(raw).hexdigest()[:32],
         body=read.object_in(raw),
