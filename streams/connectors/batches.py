@@ -55,10 +55,13 @@ async def in_waves(commands: Sequence[Command], send: Send) -> list[Answer]:
 def joined(found: Sequence[Translation], bad: Sequence[Invalid]) -> Translation:
     """Several translations of one body as one, in order.
 
-    One bad element among good ones is named in `ignored`; where nothing else was said it is raised.
+    One bad element among good ones is named in `ignored`; where nothing else was said it is raised. A body without any
+    element is counted as `empty`.
     """
     if bad and not any(one.changes or one.refetch for one in found):
         raise bad[0]
+    if not found:
+        return Translation(ignored=("empty",))
     return Translation(
         tuple(change for one in found for change in one.changes),
         tuple(name for one in found for name in one.ignored) + tuple(f"invalid:{one.reason}" for one in bad),

@@ -48,8 +48,10 @@ def _entity(row: Mapping[str, Any]) -> str:
     attributes = row.get("attributes")
     name = row.get("type") or (attributes.get("type") if isinstance(attributes, dict) else None)
     if name is None:
-        named = row.get("Id")
-        return ENTITY if isinstance(named, str) and named.startswith("003") else "untyped"
+        named = record_id(row.get("Id") or row.get("id"))
+        if named is None:
+            raise Invalid("bad_row", "type")
+        return ENTITY if named.startswith("003") else "untyped"
     return entity_of({"entityName": name})
 
 
