@@ -3,7 +3,19 @@
 from streams.sandbox.faults import Faults
 from streams.sandbox.outbox import OutboxLimits
 from streams.sandbox.people import POPULATION, Person
-from streams.sandbox.sandbox import Sandbox
+from streams.sandbox.sandbox import Sandbox, environment_for
 from streams.sandbox.simulator import BadEdit, Holding, UnknownRecord
+from streams.sandbox.wiring import shared_secrets
 
-__all__ = ["Sandbox", "Person", "POPULATION", "Holding", "Faults", "OutboxLimits", "BadEdit", "UnknownRecord"]
+__all__ = [
+    "Sandbox",
+    "Person",
+    "POPULATION",
+    "Holding",
+    "Faults",
+    "OutboxLimits",
+    "BadEdit",
+    "UnknownRecord",
+    "environment_for",
+    "shared_secrets",
+]

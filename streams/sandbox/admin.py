@@ -12,6 +12,8 @@ POST   /admin/edits/<platform>/<edit>       {"record_id": …, …}
 GET    /admin/faults/<platform>
 PATCH  /admin/faults/<platform>             some of the faults
 DELETE /admin/faults/<platform>
+GET    /admin/options/<platform>
+PATCH  /admin/options/<platform>            how the account is set up
 GET    /admin/requests[/<platform>]         what the platforms were asked
 GET    /admin/webhooks                      counts by platform
 """
@@ -26,7 +28,7 @@ import msgspec
 from aiohttp import web
 
 from streams.sandbox.people import POPULATION, Person
-from streams.sandbox.simulator import BadEdit, UnknownRecord
+from streams.sandbox.simulator import BadEdit, Simulator, UnknownRecord
 
 if TYPE_CHECKING:
     from streams.sandbox.sandbox import Sandbox
@@ -56,6 +58,8 @@ class Admin:
             ("GET", "/admin/faults/{platform}", self._faults),
             ("PATCH", "/admin/faults/{platform}", self._set_faults),
             ("DELETE", "/admin/faults/{platform}", self._clear_faults),
+            ("GET", "/admin/options/{platform}", self._options),
+            ("PATCH", "/admin/options/{platform}", self._set_options),
             ("GET", "/admin/requests", self._requests),
             ("GET", "/admin/requests/{platform}", self._requests),
             ("GET", "/admin/webhooks", self._webhooks),
@@ -92,10 +96,7 @@ class Admin:
         return _json(self._sandbox.holdings(request.match_info["key"]))
 
     async def _records(self, request: web.Request) -> web.Response:
-        simulator = self._sandbox.simulators.get(request.match_info["platform"])
-        if simulator is None:
-            raise web.HTTPNotFound(text="no such platform")
-        return _json(simulator.record_ids())
+        return _json(self._simulator(request).record_ids())
 
     async def _record(self, request: web.Request) -> web.Response:
         return _json(self._sandbox.holds(request.match_info["platform"], request.match_info["id"]))
@@ -111,9 +112,7 @@ class Admin:
         return _json(self._sandbox.edit(platform, edit, **await _body(request)))
 
     async def _faults(self, request: web.Request) -> web.Response:
-        switch = self._sandbox.switches.get(request.match_info["platform"])
-        if switch is None:
-            raise web.HTTPNotFound(text="no such platform")
+        switch = self._simulator(request).switch
         return _json({**msgspec.structs.asdict(switch.faults), "is_down": switch.is_down()})
 
     async def _set_faults(self, request: web.Request) -> web.Response:
@@ -121,15 +120,27 @@ class Admin:
         return await self._faults(request)
 
     async def _clear_faults(self, request: web.Request) -> web.Response:
-        if switch := self._sandbox.switches.get(request.match_info["platform"]):
-            switch.clear()
+        self._simulator(request).switch.clear()
         return await self._faults(request)
+
+    async def _options(self, request: web.Request) -> web.Response:
+        return _json(self._simulator(request).options)
+
+    async def _set_options(self, request: web.Request) -> web.Response:
+        self._sandbox.configure(request.match_info["platform"], **await _body(request))
+        return await self._options(request)
 
     async def _requests(self, request: web.Request) -> web.Response:
         return _json(self._sandbox.journal.of(request.match_info.get("platform")))
 
     async def _webhooks(self, _request: web.Request) -> web.Response:
         return _json(self._sandbox.outbox.counts)
+
+    def _simulator(self, request: web.Request) -> Simulator:
+        platform = request.match_info["platform"]
+        if platform not in self._sandbox.simulators:
+            raise UnknownRecord(platform)
+        return self._sandbox.simulators[platform]
 
 
 @web.middleware
@@ -140,7 +151,7 @@ async def _explain(
     try:
         return await handler(request)
     except UnknownRecord as error:
-        return _json({"error": f"no such record: {error}"}, 404)
+        return _json({"error": f"not found: {error}"}, 404)
     except (BadEdit, msgspec.ValidationError) as error:
         return _json({"error": str(error)}, 400)
 

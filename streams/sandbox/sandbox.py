@@ -138,8 +138,12 @@ class Sandbox:
         """Set some faults of one platform (see `Faults`)."""
         self._simulator(platform).switch.set(**changes)
 
+    def configure(self, platform: str, **changes: Any) -> None:
+        """Set up a platform's account differently (see each simulator's options)."""
+        self._simulator(platform).configure(**changes)
+
     def reset(self) -> None:
-        """Forget every record, request and fault."""
+        """Forget every record, request, fault and option."""
         for simulator in self.simulators.values():
             simulator.forget_what_is_due()
             simulator.reset()
@@ -163,3 +167,10 @@ class Sandbox:
         await web.TCPSite(runner, LOOPBACK, port).start()
         bound = runner.addresses[0][1]
         return f"http://{LOOPBACK}:{bound}"
+
+
+def environment_for(addresses: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str]:
+    """What `Sandbox.environment` says, for a sandbox in another process with these addresses and secrets."""
+    elsewhere = Sandbox(environment=secrets)
+    elsewhere.addresses = dict(addresses)
+    return elsewhere.environment()

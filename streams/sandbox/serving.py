@@ -26,7 +26,7 @@ def serve(simulator: Simulator) -> web.Application:
     async def faults(request: web.Request, handler: Answering) -> web.StreamResponse:
         received = simulator.journal.add(await _received(simulator, request))
         response = await _fault(simulator) or await handler(request)
-        if response.status < 400 and simulator.switch.take("vanish_next"):
+        if response.status < 400 and simulator.is_write(received) and simulator.switch.take("vanish_next"):
             await _vanish(simulator, request)
             return response
         received.status = response.status

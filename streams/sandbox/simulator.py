@@ -13,7 +13,7 @@ from aiohttp import web
 from streams.model import Address
 from streams.sandbox.clock import Clock
 from streams.sandbox.faults import FaultSwitch
-from streams.sandbox.journal import Journal
+from streams.sandbox.journal import Journal, Received
 from streams.sandbox.outbox import Outbox
 from streams.sandbox.people import Person
 
@@ -48,6 +48,10 @@ class Surroundings(msgspec.Struct, frozen=True):
     secrets: Mapping[str, str]
 
 
+class Options(msgspec.Struct, forbid_unknown_fields=True):
+    """How this account of the vendor is set up; each simulator names its own."""
+
+
 class Simulator(ABC):
     """One vendor's platform in the role `platform`."""
 
@@ -56,12 +60,22 @@ class Simulator(ABC):
     secret_names: ClassVar[tuple[str, ...]]  # WRITEBACK_<PLATFORM>_<NAME> that vendor and customer share
 
     def __init__(self, around: Surroundings) -> None:
+        self.options: Options = Options()
         self.clock = around.clock
         self.outbox = around.outbox
         self.journal = around.journal
         self.switch = around.switch
         self.secrets = around.secrets
         self._due: set[asyncio.TimerHandle] = set()
+
+    def configure(self, **changes: Any) -> None:
+        """Change some options, the rest stays; raises msgspec.ValidationError for an unknown name or a wrong type."""
+        known = msgspec.structs.asdict(self.options)
+        self.options = msgspec.convert({**known, **changes}, type(self.options))
+
+    def is_write(self, received: Received) -> bool:
+        """True where the request changes something, so that its answer can vanish after it was applied."""
+        return received.method != "GET"
 
     @property
     def is_busy(self) -> bool:

@@ -14,6 +14,7 @@ from streams.sandbox.outbox import Webhook
 from streams.sandbox.simulator import Simulator
 
 EVENTS_MAX = 1000
+WEBHOOK_ID = "01KSANDB0XWEBH00K000000001"
 
 
 class Notices:
@@ -35,31 +36,35 @@ class Notices:
         elif len(self._gathered) == 1:
             self._simulator.later(self.gather_s, self.send_now)
 
+    def tell_of_profile(self, document: dict[str, Any]) -> None:
+        """Send a profile as a delivery of its own, `{"data": {profile}}`, signed like the others."""
+        self._send(document, document["data"]["id"], str(api_time(self._simulator.clock())))
+
     def send_now(self) -> None:
         """Send what is gathered."""
         events, self._gathered = self._gathered, []
         if not events:
             return
         sent_at = str(api_time(self._simulator.clock()))
-        shape = {
-            "meta": {
-                "timestamp": sent_at,
-                "klaviyo_webhook_id": "01KSANDB0XWEBH00K000000001",
-                "klaviyo_account_id": "SNDBX1",
-                "version": "2026-07-15",
-            },
-            "data": events,
+        meta = {
+            "timestamp": sent_at,
+            "klaviyo_webhook_id": WEBHOOK_ID,
+            "klaviyo_account_id": "SNDBX1",
+            "version": "2026-07-15",
         }
-        body = json.dumps(shape, ensure_ascii=False).encode()
-        signature = hmac.new(self._secret().encode(), body + sent_at.encode(), hashlib.sha256).hexdigest()
-        headers = {
-            "Content-Type": "application/json",
-            "Klaviyo-Webhook-Id": "01KSANDB0XWEBH00K000000001",
-            "Klaviyo-Timestamp": sent_at,
-            "Klaviyo-Signature": signature,
-        }
-        self._simulator.outbox.send(Webhook(self._simulator.platform, "batch", headers, body))
+        self._send({"meta": meta, "data": events}, "batch", sent_at)
 
     def forget(self) -> None:
         """Drop what is gathered."""
         self._gathered.clear()
+
+    def _send(self, shape: dict[str, Any], about: str, sent_at: str) -> None:
+        body = json.dumps(shape, ensure_ascii=False).encode()
+        signature = hmac.new(self._secret().encode(), body + sent_at.encode(), hashlib.sha256).hexdigest()
+        headers = {
+            "Content-Type": "application/json",
+            "Klaviyo-Webhook-Id": WEBHOOK_ID,
+            "Klaviyo-Timestamp": sent_at,
+            "Klaviyo-Signature": signature,
+        }
+        self._simulator.outbox.send(Webhook(self._simulator.platform, about, headers, body))

@@ -15,14 +15,27 @@ from streams.sandbox.klaviyo.api import Api, refused, throttled
 from streams.sandbox.klaviyo.notices import Notices
 from streams.sandbox.klaviyo.profiles import Account, Problem, Profile, Subscription, write
 from streams.sandbox.people import Person
-from streams.sandbox.simulator import BadEdit, Edit, Holding, Simulator, Surroundings, UnknownRecord, parts_of
+from streams.sandbox.simulator import BadEdit, Edit, Holding, Options, Simulator, Surroundings, UnknownRecord, parts_of
 
 REVISION = "2026-07-15"
 _WORDS = {"first_name": "first_name", "last_name": "last_name", "email": "email", "phone": "phone_number"}
 
 
+class AccountOptions(Options):
+    """`job_delay_s` is how long a bulk job takes after its 202.
+
+    A written profile comes back as a document of its own, or, with `profiles_as_events`, as an event
+    `event:klaviyo.updated_profile` among the others.
+    """
+
+    job_delay_s: float = 0.2
+    profiles_as_events: bool = False
+
+
 class Klaviyo(Simulator):
-    """`job_delay_s` is how long a bulk job takes after its 202."""
+    """One account."""
+
+    options: AccountOptions
 
     vendor: ClassVar[str] = "klaviyo"
     platform: ClassVar[str] = "esp"
@@ -30,7 +43,7 @@ class Klaviyo(Simulator):
 
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
-        self.job_delay_s = 0.2
+        self.options = AccountOptions()
         self.account = Account(self.clock)
         self.api = Api(self.account, self, lambda: self.secrets["API_KEY"])
         self.notices = Notices(self, lambda: self.secrets["WEBHOOK_SECRET"])
@@ -53,6 +66,7 @@ class Klaviyo(Simulator):
     def reset(self) -> None:
         self.account.profiles.clear()
         self.notices.forget()
+        self.options = AccountOptions()
 
     def record_ids(self) -> list[str]:
         return list(self.account.profiles)
@@ -155,15 +169,19 @@ class Klaviyo(Simulator):
 
     def updated(self, profile: Profile) -> None:
         """An attribute was written, by whomever: the profile comes back as a webhook."""
-        self.notices.tell("updated_profile", {"data": shapes.profile_object(profile)})
+        document = {"data": shapes.profile_object(profile)}
+        if self.options.profiles_as_events:
+            self.notices.tell("updated_profile", document)
+        else:
+            self.notices.tell_of_profile(document)
 
     def decided(self, decisions: list[jobs.Decided]) -> None:
         """A job was taken on; it runs after `job_delay_s`."""
-        self.later(self.job_delay_s, lambda: self._run(decisions))
+        self.later(self.options.job_delay_s, lambda: self._run(decisions))
 
     def erase(self, profile: Profile) -> None:
         """A privacy deletion was taken on."""
-        self.later(self.job_delay_s, lambda: self.account.profiles.pop(profile.id, None))
+        self.later(self.options.job_delay_s, lambda: self.account.profiles.pop(profile.id, None))
 
     def _run(self, decisions: list[jobs.Decided]) -> None:
         for decided in decisions:

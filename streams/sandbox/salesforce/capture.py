@@ -23,21 +23,31 @@ class ChangeEvent(NamedTuple):
 
 
 class Captor:
-    """Turns transactions into events; rows that changed alike in one transaction share an event."""
+    """Turns transactions into events; rows that changed alike in one transaction share an event.
+
+    `enriched` fields are in every update, changed or not, as an event channel can be set up.
+    """
 
     def __init__(self) -> None:
+        self.enriched: tuple[str, ...] = ()
         self._commits = itertools.count(FIRST_COMMIT, 7)
 
     def events(self, rows: Iterable[Committed], by: By, at_ms: int) -> list[ChangeEvent]:
         commit, transaction = next(self._commits), str(uuid.uuid4())
         alike: dict[str, tuple[Committed, list[str]]] = {}
         for row in rows:
-            fields = json.dumps([row.change, row.changed, changed_values(row)], sort_keys=True)
+            fields = json.dumps([row.change, row.changed, self._values(row)], sort_keys=True)
             alike.setdefault(fields, (row, []))[1].append(row.contact.id)
         return [
-            ChangeEvent(ids[0], _event(row, ids, by, at_ms, commit, transaction, place))
+            ChangeEvent(ids[0], self._values(row) | _event(row, ids, by, at_ms, commit, transaction, place))
             for place, (row, ids) in enumerate(alike.values(), 1)
         ]
+
+    def _values(self, row: Committed) -> dict[str, Any]:
+        """The changed values, and those that enrich an update."""
+        held = row.contact.fields if row.change == "UPDATE" else {}
+        enriching = {name: held[name] for name in self.enriched if held.get(name) is not None}
+        return enriching | changed_values(row)
 
 
 def changed_values(row: Committed) -> dict[str, Any]:
@@ -88,4 +98,4 @@ def _event(
     }
     if row.change == "UPDATE":
         header["changedFields"] = ["LastModifiedDate", *(dotted(name) for name in row.changed)]
-    return {**stamps, **changed_values(row), "ChangeEventHeader": header}
+    return {**stamps, "ChangeEventHeader": header}

@@ -78,12 +78,21 @@ Capture: TypeAlias = Callable[[list[Committed], By], None]
 Row: TypeAlias = tuple[Contact | None, RowError | None]
 
 
+class Flows(NamedTuple):
+    """What the org's own flows do before a contact is saved.
+
+    `cut` are lengths to which fields are cut, so that nothing is refused for them; `phones_as_national` rewrites
+    phones to the notation of the org's country.
+    """
+
+    cut: Mapping[str, int] = {}
+    phones_as_national: bool = True
+
+
 class Org:
     """All contacts by id.
 
-    `custom` are the org's own fields, `external_ids` those of them that are unique. `cut` are fields that a flow of
-    this org cuts to a length before they are saved, so that nothing is refused for it. `phones_as_national`: a flow
-    rewrites phones to the notation of the org's country.
+    `custom` are the org's own fields, `external_ids` those of them that are unique. `flows` rewrite what is written.
     """
 
     def __init__(self, clock: Clock, switch: FaultSwitch, capture: Capture) -> None:
@@ -92,8 +101,7 @@ class Org:
         self.contacts: dict[str, Contact] = {}
         self.custom: dict[str, Field] = {}
         self.external_ids: set[str] = set()
-        self.cut: dict[str, int] = {}
-        self.phones_as_national = True
+        self.flows = Flows()
         self._capture = capture
         self._last = 0
 
@@ -179,11 +187,11 @@ class Org:
         if value is None or field_.type == "boolean":
             return _empty(field_) if value is None else value
         text = str(value).strip() if field_.type != "textarea" else str(value)
-        if field_.type == "phone" and self.phones_as_national:
+        if field_.type == "phone" and self.flows.phones_as_national:
             text = national(text)
         if field_.type == "email":
             text = text.lower()
-        return text[: self.cut[name]].rstrip() or None if name in self.cut else text or None
+        return text[: self.flows.cut.get(name, len(text))].rstrip() or None
 
 
 def _empty(field_: Field) -> bool | None:

@@ -8,19 +8,21 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import msgspec
 from aiohttp import web
 
 from streams.model import Address
 from streams.sandbox.clock import millis
+from streams.sandbox.journal import Received
 from streams.sandbox.outbox import Webhook
 from streams.sandbox.people import Person
 from streams.sandbox.salesforce.api import Api
 from streams.sandbox.salesforce.capture import Captor
 from streams.sandbox.salesforce.fields import BadRequest
-from streams.sandbox.salesforce.org import By, Committed, Contact, Org, Row
+from streams.sandbox.salesforce.org import By, Committed, Contact, Flows, Org, Row
 from streams.sandbox.salesforce.sessions import Sessions
 from streams.sandbox.salesforce.shapes import address_in_our_words, rest_contact
-from streams.sandbox.simulator import BadEdit, Edit, Holding, Simulator, Surroundings, UnknownRecord, parts_of
+from streams.sandbox.simulator import BadEdit, Edit, Holding, Options, Simulator, Surroundings, UnknownRecord, parts_of
 
 API_VERSION = "66.0"
 AGENT = "005Sb0000000002AAA"
@@ -31,8 +33,18 @@ _WORDS = {"first_name": "FirstName", "last_name": "LastName", "email": "Email", 
 _ADDRESSES = {"shipping_address": "Mailing", "billing_address": "Other"}
 
 
+class OrgOptions(Options):
+    """`cut` and `phones_as_national`: see `Flows`. `enriched`: fields that every update event carries."""
+
+    cut: dict[str, int] = msgspec.field(default_factory=dict)
+    phones_as_national: bool = True
+    enriched: tuple[str, ...] = ()
+
+
 class Salesforce(Simulator):
     """The mailing address is where parcels go, the other address is where bills go."""
+
+    options: OrgOptions
 
     vendor: ClassVar[str] = "salesforce"
     platform: ClassVar[str] = "crm"
@@ -46,12 +58,20 @@ class Salesforce(Simulator):
         self.sessions = Sessions(self.clock, self.secrets)
         self.api = Api(self.org, self.sessions)
         self._captor = Captor()
+        self.options = OrgOptions()
 
     def application(self) -> web.Application:
         return self.api.application()
 
     def settings(self, base_url: str) -> dict[str, str]:
         return {"BASE_URL": base_url, "API_VERSION": API_VERSION, "CUSTOMER_FIELD": self.external_id}
+
+    def configure(self, **changes: Any) -> None:
+        super().configure(**changes)
+        self._apply_options()
+
+    def is_write(self, received: Received) -> bool:
+        return received.method != "GET" and received.path.startswith("/services/data")
 
     def refusal(self, status: int, retry_after_s: float) -> web.Response:
         """Too many calls is a 403 here, and says nothing of when to come back."""
@@ -66,7 +86,8 @@ class Salesforce(Simulator):
 
     def reset(self) -> None:
         self.org.contacts.clear()
-        self.org.cut.clear()
+        self.options = OrgOptions()
+        self._apply_options()
 
     def record_ids(self) -> list[str]:
         return [contact.id for contact in self.org.contacts.values() if not contact.deleted]
@@ -164,6 +185,10 @@ class Salesforce(Simulator):
         """Every access token ends now."""
         self.sessions.expire_all()
         return {}
+
+    def _apply_options(self) -> None:
+        self.org.flows = Flows(self.options.cut, self.options.phones_as_national)
+        self._captor.enriched = self.options.enriched
 
     def _type_in(self, record_id: str, native: dict[str, Any]) -> dict[str, Any]:
         try:

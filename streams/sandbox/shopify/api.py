@@ -101,10 +101,14 @@ class Api:
         return {**result.formatted, "extensions": {"cost": self._cost_status(cost, cost)}}
 
     def throttled(self, cost: int = MUTATION_COST) -> dict[str, Any]:
-        """The body that says THROTTLED."""
+        """The body that says THROTTLED, with a bucket that is as good as empty."""
         documentation = "https://shopify.dev/api/usage/rate-limits"
         error = {"message": "Throttled", "extensions": {"code": "THROTTLED", "documentation": documentation}}
-        return {"errors": [error], "extensions": {"cost": self._cost_status(cost, None)}}
+        empty = {
+            **self.bucket.status(),
+            "currentlyAvailable": min(cost - 1, self.bucket.status()["currentlyAvailable"]),
+        }
+        return {"errors": [error], "extensions": {"cost": {**self._cost_status(cost, None), "throttleStatus": empty}}}
 
     def _cost_status(self, requested: int, actual: int | None) -> dict[str, Any]:
         return {

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from streams.sandbox.clock import millis, zulu_ms
+from streams.sandbox.journal import Received
 from streams.sandbox.outbox import Webhook
 from streams.sandbox.people import Person
 from streams.sandbox.shopify import shapes
@@ -29,15 +30,24 @@ from streams.sandbox.shopify.store import (
     UPDATED,
     Store,
 )
-from streams.sandbox.simulator import BadEdit, Edit, Holding, Simulator, Surroundings, UnknownRecord, parts_of
+from streams.sandbox.simulator import BadEdit, Edit, Holding, Options, Simulator, Surroundings, UnknownRecord, parts_of
 
 API_VERSION = "2026-07"
 SHOP = "sandbox-shop.myshopify.com"
 _WORDS = {"first_name": "firstName", "last_name": "lastName", "email": "email", "phone": "phone"}
 
 
-class Shopify(Simulator):
+class ShopOptions(Options):
     """`protected_data_approved = False` makes the API answer ACCESS_DENIED; `erasure_delay_s` is ten days in life."""
+
+    protected_data_approved: bool = True
+    erasure_delay_s: float = 0.2
+
+
+class Shopify(Simulator):
+    """One shop."""
+
+    options: ShopOptions
 
     vendor: ClassVar[str] = "shopify"
     platform: ClassVar[str] = "storefront"
@@ -45,10 +55,9 @@ class Shopify(Simulator):
 
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
-        self.protected_data_approved = True
-        self.erasure_delay_s = 0.2
+        self.options = ShopOptions()
         self.store = Store(self.clock, self._announce)
-        root = Root(self.store, SHOP, lambda: self.protected_data_approved, self._erase_later)
+        root = Root(self.store, SHOP, lambda: self.options.protected_data_approved, self._erase_later)
         self.api = Api(root, Bucket(self.clock), lambda: self.secrets["ACCESS_TOKEN"])
 
     def application(self) -> web.Application:
@@ -64,9 +73,13 @@ class Shopify(Simulator):
         headers = {"Retry-After": f"{retry_after_s:g}"} if status == 503 else {}
         return web.Response(status=status, text="<html><body>Something went wrong</body></html>", headers=headers)
 
+    def is_write(self, received: Received) -> bool:
+        query = received.body.get("query") if isinstance(received.body, dict) else None
+        return isinstance(query, str) and query.lstrip().startswith("mutation")
+
     def reset(self) -> None:
         self.store.clear()
-        self.protected_data_approved = True
+        self.options = ShopOptions()
 
     def record_ids(self) -> list[str]:
         return [str(number) for number in self.store.customers]
@@ -184,7 +197,7 @@ class Shopify(Simulator):
         return written
 
     def _erase_later(self, number: int) -> None:
-        self.later(self.erasure_delay_s, lambda: self.store.redact(number))
+        self.later(self.options.erasure_delay_s, lambda: self.store.redact(number))
 
     def _announce(self, customer: Customer, topics: list[str]) -> None:
         """One merchant action: its topics share an event id."""

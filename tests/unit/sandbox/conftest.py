@@ -78,10 +78,8 @@ async def gateway() -> AsyncIterator[Gateway]:
 @pytest.fixture
 async def sandbox(gateway: Gateway) -> AsyncIterator[Sandbox]:
     async with Sandbox(gateway.url, environment={}, limits=QUICK) as running:
-        for name in ("job_delay_s", "erasure_delay_s"):
-            for simulator in running.simulators.values():
-                if hasattr(simulator, name):
-                    setattr(simulator, name, 0.02)
+        running.configure("storefront", erasure_delay_s=0.02)
+        running.configure("esp", job_delay_s=0.02)
         yield running
 
 

@@ -90,10 +90,20 @@ async def test_our_own_patch_comes_back_as_a_signed_profile_document(
     secret = sandbox.environment()["WRITEBACK_ESP_WEBHOOK_SECRET"].encode()
     signed = delivered.body + delivered.headers["klaviyo-timestamp"].encode()
     assert delivered.headers["klaviyo-signature"] == hmac.new(secret, signed, hashlib.sha256).hexdigest()
-    (event,) = delivered.json["data"]
+    assert delivered.json["data"]["type"] == "profile"
+    assert delivered.json["data"]["attributes"]["email"] == "ann.new@example.com"
+
+
+async def test_a_written_profile_can_come_as_an_event_among_the_others(
+    sandbox: Sandbox, gateway: Gateway, ann: dict[str, str]
+) -> None:
+    sandbox.configure("esp", profiles_as_events=True)
+    sandbox.edit("esp", "profile_edits", record_id=ann["esp"], first_name="Anna")
+    await sandbox.settled()
+
+    (event,) = gateway.of("esp")[0].json["data"]
     assert event["topic"] == "event:klaviyo.updated_profile"
-    assert event["payload"]["data"]["type"] == "profile"
-    assert event["payload"]["data"]["attributes"]["email"] == "ann.new@example.com"
+    assert event["payload"]["data"]["attributes"]["first_name"] == "Anna"
 
 
 async def test_a_patch_that_changes_nothing_is_no_event(
@@ -237,7 +247,7 @@ async def test_events_that_come_together_share_a_delivery(
     sandbox: Sandbox, gateway: Gateway, ann: dict[str, str]
 ) -> None:
     sandbox.edit("esp", "unsubscribe", record_id=ann["esp"])
-    sandbox.edit("esp", "profile_edits", record_id=ann["esp"], phone="+13125550142")
+    sandbox.edit("esp", "unsubscribe", record_id=ann["esp"], channel="sms")
     await sandbox.settled()
 
     (delivered,) = gateway.of("esp")

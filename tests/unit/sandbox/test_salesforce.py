@@ -221,11 +221,23 @@ async def test_rows_that_change_alike_share_an_event(
 async def test_a_flow_that_cuts_shows_in_the_event(
     sandbox: Sandbox, gateway: Gateway, crm: Caller, ann: dict[str, str]
 ) -> None:
-    sandbox.simulators["crm"].org.cut["MailingStreet"] = 10  # type: ignore[attr-defined]
+    sandbox.configure("crm", cut={"MailingStreet": 10})
     await update(crm, {"id": ann["crm"], "MailingStreet": "1450 Tidewater Drive"})
     await sandbox.settled()
 
     assert gateway.of("crm")[0].json["MailingAddress"] == {"Street": "1450 Tidew"}
+
+
+async def test_an_enriched_event_carries_a_field_that_did_not_change(
+    sandbox: Sandbox, gateway: Gateway, ann: dict[str, str]
+) -> None:
+    sandbox.configure("crm", enriched=["Email"])
+    sandbox.edit("crm", "agent_opts_out", record_id=ann["crm"])
+    await sandbox.settled()
+
+    event = gateway.of("crm")[0].json
+    assert event["Email"] == "ann@example.com"
+    assert event["ChangeEventHeader"]["changedFields"] == ["LastModifiedDate", "HasOptedOutOfEmail"]
 
 
 async def test_the_nightly_batch_says_what_it_is_told_with_a_newer_time(

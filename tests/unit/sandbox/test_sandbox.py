@@ -12,7 +12,7 @@ import sys
 import aiohttp
 import pytest
 
-from streams.sandbox import POPULATION, BadEdit, Sandbox
+from streams.sandbox import POPULATION, BadEdit, Sandbox, environment_for, shared_secrets
 from streams.sandbox.trickle import one_edit, trickle
 from tests.unit.sandbox.conftest import Caller, Gateway
 
@@ -36,6 +36,12 @@ async def test_secrets_come_from_the_environment_where_it_names_them() -> None:
     assert environment["WRITEBACK_ESP_API_KEY"] == "from outside"
     assert len(environment["WRITEBACK_CRM_CLIENT_SECRET"]) == 48
     assert environment["WRITEBACK_CRM_BASE_URL"] == "http://127.0.0.1:1"
+
+
+async def test_a_sandbox_in_another_process_is_described_by_its_addresses_and_secrets(sandbox: Sandbox) -> None:
+    secrets = {name: value for name, value in sandbox.environment().items() if name in shared_secrets({})}
+
+    assert environment_for(sandbox.addresses, secrets) == sandbox.environment()
 
 
 async def test_people_are_seeded_everywhere_and_told_apart(sandbox: Sandbox) -> None:
@@ -126,6 +132,15 @@ async def test_the_admin_api_sets_shows_and_clears_faults(admin: Caller) -> None
     assert (faults["is_down"], faults["throttle_next"]) == (True, 2)
     assert wrong == 400
     assert (cleared["is_down"], cleared["throttle_next"]) == (False, 0)
+
+
+async def test_the_admin_api_sets_up_an_account_differently(admin: Caller) -> None:
+    _, options, _ = await admin("PATCH", "/admin/options/esp", json={"job_delay_s": 3})
+    wrong, _, _ = await admin("PATCH", "/admin/options/esp", json={"colour": "red"})
+    missing, _, _ = await admin("GET", "/admin/options/mars")
+
+    assert options == {"job_delay_s": 3, "profiles_as_events": False}
+    assert (wrong, missing) == (400, 404)
 
 
 async def test_the_admin_api_points_at_another_gateway(sandbox: Sandbox, admin: Caller, gateway: Gateway) -> None:

@@ -308,7 +308,7 @@ async def test_a_customer_without_orders_can_be_deleted(
 async def test_without_approval_customer_fields_are_denied_in_a_200_answer(
     sandbox: Sandbox, storefront: Caller, ann: dict[str, str]
 ) -> None:
-    sandbox.simulators["storefront"].protected_data_approved = False  # type: ignore[attr-defined]
+    sandbox.configure("storefront", protected_data_approved=False)
     body = await run(storefront, READ, id=gid(ann["storefront"]))
 
     assert body["data"] == {"customer": None}
@@ -327,8 +327,11 @@ async def test_an_empty_bucket_throttles_in_a_200_answer(sandbox: Sandbox, store
 
 async def test_a_throttle_fault_speaks_as_the_vendor_does(sandbox: Sandbox, storefront: Caller) -> None:
     sandbox.fault("storefront", throttle_next=1)
+    throttled = await run(storefront, "{ shop { name } }")
 
-    assert (await run(storefront, "{ shop { name } }"))["errors"][0]["extensions"]["code"] == "THROTTLED"
+    cost = throttled["extensions"]["cost"]
+    assert throttled["errors"][0]["extensions"]["code"] == "THROTTLED"
+    assert cost["throttleStatus"]["currentlyAvailable"] < cost["requestedQueryCost"]
     assert (await run(storefront, "{ shop { name } }"))["data"] == {"shop": {"name": "Sandbox"}}
 
 
