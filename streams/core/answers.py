@@ -2,55 +2,72 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from streams.core.claims import remember_held
+from streams.core.commands import decode_command
 from streams.core.fold import Fold, slot_of
-from streams.core.state import APPLIED, FAILED, REFUSED, SUPERSEDED, UNANSWERED, Customer, Held, Record, Sent, Slot
-from streams.model import Command, Receipt
+from streams.core.state import (
+    APPLIED,
+    FAILED,
+    REFUSED,
+    SUPERSEDED,
+    UNANSWERED,
+    Customer,
+    Held,
+    Record,
+    Sent,
+    Slot,
+    Unanswered,
+)
+from streams.model import Millis, Receipt
 
 OUTCOMES = {"applied": APPLIED, "refused": REFUSED, "failed": FAILED, "superseded": SUPERSEDED}
 
 
 def fold_receipt(fold: Fold, receipt: Receipt) -> None:
     """Match the receipt to its command and take the answer; one that fits nothing is noted `receipt_unmatched`."""
-    command_id = find_command(fold.state, receipt)
-    command = fold.state.unanswered.pop(command_id, None) if command_id is not None else None
-    if command_id is not None:
-        fold.state.resent.pop(command_id, None)
-    if command is not None and command.op == "validate":
+    found = find_command(fold.state, receipt)
+    command = fold.state.unanswered.pop(found.command_id, None) if found is not None else None
+    if found is None:
+        fold.note("receipt_unmatched", detail=receipt.outcome)
+    elif command is not None and command.op == "validate":
         if receipt.outcome != "applied":
             fold.note("validation_failed", fold.state.records.get(command.record_id or ""))
-        return
-    matched = False
-    if command is not None and command.op == "create":
-        matched = _fold_create(fold, command, receipt)
-    elif command_id is not None:
-        matched = _fold_answer(fold, command_id, receipt, _record_name(command, receipt))
-    if not matched:
+    elif command is not None and command.op == "create":
+        _fold_create(fold, found.command_id, command, receipt)
+    elif not _fold_answer(fold, found.command_id, receipt, found.record):
         fold.note("receipt_unmatched", detail=receipt.outcome)
 
 
-def find_command(state: Customer, receipt: Receipt) -> str | None:
-    """The command's id, or the latest unanswered command that fits what a replay's receipt names instead."""
+class Answered(NamedTuple):
+    """The command that a receipt answers, and when it was issued."""
+
+    command_id: str
+    record: str
+    issued_at: Millis
+
+
+def find_command(state: Customer, receipt: Receipt) -> Answered | None:
+    """The command by its id; else the latest unanswered one that fits what a replay's receipt names instead."""
     if receipt.command_id is not None:
-        return receipt.command_id
-    for command in reversed(state.unanswered.values()):
-        if _fits(command, receipt):
-            return command.command_id
-    return None
+        return Answered(receipt.command_id, f"{receipt.platform}:{receipt.record_id}", 0)
+    fitting: list[tuple[Millis, int, str, str]] = []
+    for command_id, command in state.unanswered.items():
+        if command.op in ("create", "validate") and receipt.platform == command.platform:
+            fitting.append((command.issued_at, state.version, command_id, f"{command.platform}:{command.record_id}"))
+    for name, record in state.records.items():
+        if receipt.platform == record.platform and receipt.record_id in (None, record.record_id):
+            for slot in (*record.slots.values(), *record.consents.values()):
+                fitting += [(one.at, one.version, one.command_id, name) for one in slot.sent if _fits(one, receipt)]
+    if not fitting:
+        return None
+    issued_at, _, command_id, name = max(fitting)
+    return Answered(command_id, name, issued_at)
 
 
-def _fits(command: Command, receipt: Receipt) -> bool:
-    return (
-        receipt.platform == command.platform
-        and receipt.record_id in (None, command.record_id)
-        and receipt.golden_version in (None, command.golden_version)
-    )
-
-
-def _record_name(command: Command | None, receipt: Receipt) -> str:
-    if command is not None:
-        return f"{command.platform}:{command.record_id}"
-    return f"{receipt.platform}:{receipt.record_id}"
+def _fits(sent: Sent, receipt: Receipt) -> bool:
+    return sent.outcome == UNANSWERED and receipt.golden_version in (None, sent.version)
 
 
 def _fold_answer(fold: Fold, command_id: str, receipt: Receipt, name: str) -> bool:
@@ -97,26 +114,27 @@ def _acknowledge(slot: Slot, sent: Sent, at: int) -> None:
         slot.refused = None
 
 
-def _fold_create(fold: Fold, command: Command, receipt: Receipt) -> bool:
+def _fold_create(fold: Fold, command_id: str, command: Unanswered, receipt: Receipt) -> None:
     """The platform's new record joins the customer, holding what it was created with."""
     slot = fold.state.creates.get(command.platform)
     sent = slot.sent[-1] if slot is not None and slot.sent else None
-    if slot is None or sent is None or sent.command_id != command.command_id:
-        return False
+    if slot is None or sent is None or sent.command_id != command_id:
+        fold.note("receipt_unmatched", detail=receipt.outcome)
+        return
     sent.outcome = OUTCOMES[receipt.outcome]
     if receipt.outcome != "applied" or receipt.record_id is None:
         slot.refused = sent.seen
-        return True
+        return
     name = f"{command.platform}:{receipt.record_id}"
     record = fold.state.records.get(name)
     if record is None:
         record = fold.state.records[name] = Record(command.platform, receipt.record_id)
         fold.links.append(name)
     at = receipt.at if receipt.at is not None else fold.at
-    for attribute, assignment in command.attributes.items():
+    for attribute, assignment in decode_command(command.payload).attributes.items():
         made = slot_of(record.slots, attribute)
-        seen = fold.policy.seen(command.platform, attribute, assignment.value)
-        made.acked = Held(at, None, seen, assignment.value, version=command.golden_version)
+        canonical = fold.policy.canonical(attribute, assignment.value)
+        seen = fold.policy.seen(command.platform, attribute, assignment.value, canonical)
+        made.acked = Held(at, None, seen, assignment.value, version=sent.version)
         remember_held(fold, name, record, attribute, made)
     fold.entered.add(name)
-    return True

@@ -240,12 +240,19 @@ class Quirk:
 
 
 def through(quirks: Mapping[str, Quirk], value: Value) -> Value:
-    """The value as the platform keeps it; `quirks` by part of an address, or under "" for a plain value."""
-    if isinstance(value, Address):
-        return Address(
-            **{part: quirks[part].stored(text) if part in quirks else text for part, text in value.parts().items()}
-        )
-    return quirks[""].stored(value) if "" in quirks else value
+    """The value as the platform keeps it, itself where nothing changes.
+
+    `quirks` by part of an address, or under "" for a plain value.
+    """
+    if not isinstance(value, Address):
+        return quirks[""].stored(value) if "" in quirks else value
+    changed: dict[str, str] = {}
+    for part, quirk in quirks.items():
+        told: str = getattr(value, part)
+        kept = quirk.stored(told)
+        if kept != told:
+            changed[part] = kept
+    return Address(**{**value.parts(), **changed}) if changed else value
 
 
 PARTS = frozenset(ADDRESS_PARTS)

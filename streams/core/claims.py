@@ -36,7 +36,7 @@ def state_attribute(fold: Fold, said: Said, attribute: str, statement: Statement
         _retract(fold, said, attribute, slot, claim)
         return
     told = statement.value if isinstance(statement.value, Address) and not is_full(statement.value) else None
-    seen = fold.policy.seen(said.change.platform, attribute, claim.value)
+    seen = fold.policy.seen(said.change.platform, attribute, claim.value, claim.canonical)
     echo = said.echo or is_echo(fold.policy, slot, said, attribute, seen, told)
     if not echo:
         _mark_contradicted(slot, seen, said.shadow_at)
@@ -101,7 +101,7 @@ def is_echo(policy: Policy, slot: Slot, said: Said, attribute: str, seen: str, t
 
 def _completed(policy: Policy, said: Said, attribute: str, base: Value | None, told: Address) -> str:
     whole = merged(base if isinstance(base, Address) else None, told)
-    return policy.seen(said.change.platform, attribute, whole)
+    return policy.seen(said.change.platform, attribute, whole, policy.canonical(attribute, whole))
 
 
 def _next_acknowledged(slot: Slot, place: int) -> Millis | None:
@@ -134,7 +134,7 @@ def _state_shadow(
         known = slot.shadow()
         base = known.value if known is not None else None
         value = merged(base if isinstance(base, Address) else None, told)
-        seen = fold.policy.seen(said.change.platform, attribute, value)
+        seen = fold.policy.seen(said.change.platform, attribute, value, fold.policy.canonical(attribute, value))
     hold_stated(slot, Held(said.shadow_at, said.change.sequence, seen, value))
     remember_held(fold, said.name, said.record, attribute, slot)
 
@@ -201,7 +201,7 @@ def _equal(policy: Policy, rule: AttributeRule, own: Claim, claim: Claim) -> boo
 
 def _reverts(slot: Slot, own: Claim, claim: Claim, fold: Fold, said: Said, rule: AttributeRule) -> bool:
     """True where a different value of ours was acknowledged after the claim and not after this statement."""
-    seen = fold.policy.seen(said.change.platform, rule.name, own.value)
+    seen = fold.policy.seen(said.change.platform, rule.name, own.value, own.canonical)
     return any(
         sent.outcome == APPLIED
         and sent.acked_at is not None
@@ -236,8 +236,11 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
     if newest is not None:
         _stand(fold.policy, rule, slot, newest)
     pending = slot.pending()
-    if pending is not None and not same(pending.seen, fold.policy.seen(said.change.platform, rule.name, claim.value)):
-        pending.ended = True
+    if pending is not None:
+        seen = fold.policy.seen(said.change.platform, rule.name, claim.value, claim.canonical)
+        if not same(pending.seen, seen):
+            pending.ended = True
+            fold.ended.add(pending.command_id)
 
 
 def _stand(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> None:
@@ -294,6 +297,7 @@ def delete_record(fold: Fold, said: Said) -> None:
             pending = slot.pending()
             if pending is not None:
                 pending.ended = True
+                fold.ended.add(pending.command_id)
 
 
 def empty_shadows(fold: Fold, said: Said) -> None:

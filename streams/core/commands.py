@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
+import msgspec
+
 from streams.core.canonical import SEP, same
 from streams.core.claims import eligible
-from streams.core.consent import split
+from streams.core.consent import joined, split
 from streams.core.fold import Fold, slot_of
 from streams.core.rules import PlatformRule, Policy
-from streams.core.state import VALUE, ConsentState, Golden, Record, Sent, Slot
-from streams.model import Address, Assignment, Command, ConsentOrder, Millis
+from streams.core.state import VALUE, ConsentState, Golden, Record, Sent, Slot, Unanswered
+from streams.model import Assignment, Command, ConsentOrder, Millis
 from streams.model.command import CommandOp, Reason, ToldDecision
 
 KEEP_SENT = 4
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Command)
 
 
 def emit(fold: Fold, changed: set[str]) -> None:
@@ -67,7 +72,7 @@ def _attribute_due(fold: Fold, record: Record, attribute: str, golden: Golden) -
     slot = slot_of(record.slots, attribute)
     if golden.status != "pinned" and waits(fold.policy, slot, attribute, fold.at):
         return False
-    wanted = fold.policy.seen(record.platform, attribute, golden.value)
+    wanted = fold.policy.seen(record.platform, attribute, golden.value, golden.canonical)
     shadow = slot.shadow()
     if golden.value is None and (shadow is None or shadow.seen == ""):
         return False
@@ -114,7 +119,7 @@ def _command_attributes(fold: Fold, name: str, record: Record, due: dict[str, Go
     attributes = {attribute: _assignment(golden) for attribute, golden in due.items()}
     command = _command(fold, record.platform, record.record_id, "update", reason, slots, attributes)
     for slot, (attribute, golden) in zip(slots, due.items(), strict=True):
-        seen = fold.policy.seen(record.platform, attribute, golden.value)
+        seen = fold.policy.seen(record.platform, attribute, golden.value, golden.canonical)
         _remember(fold, slot, command, seen, golden)
 
 
@@ -149,7 +154,17 @@ def _command(
         consents,
     )
     fold.commands.append(command)
-    state.unanswered[command_id] = command
+    state.unanswered[command_id] = Unanswered(
+        op,
+        platform,
+        record_id,
+        fold.cause,
+        fold.at,
+        fold.at,
+        list(attributes),
+        [joined(one.contact_point, one.channel, one.purpose) for one in consents],
+        _encoder.encode(command),
+    )
     while len(state.unanswered) > fold.policy.limits.unanswered_max:
         state.unanswered.pop(next(iter(state.unanswered)))
     return command
@@ -175,25 +190,22 @@ def command_hash(
     consents: tuple[ConsentOrder, ...],
 ) -> str:
     """R13: the id is a hash of what is said, to whom, at which version; the same input yields the same id."""
-    parts = [customer_id, platform, record_id or "", op, str(version), str(repair)]
-    for attribute in sorted(attributes):
-        parts += (attribute, _text(attributes[attribute]))
-    for order in consents:
-        parts += (order.contact_point, order.channel, order.purpose, order.decision)
-    return blake2b(SEP.join(parts).encode(), digest_size=16).hexdigest()
+    named = f"{customer_id}{SEP}{platform}{SEP}{record_id}{SEP}{op}{SEP}{version}{SEP}{repair}{SEP}"
+    said = _encoder.encode((attributes, [_told_of(order) for order in consents]))
+    return blake2b(named.encode() + said, digest_size=16).hexdigest()
 
 
-def _text(assignment: Assignment) -> str:
-    value = assignment.value
-    if isinstance(value, Address):
-        return SEP.join(value.parts().values())
-    return "\x00" if value is None else value
+def _told_of(order: ConsentOrder) -> tuple[str, str, str, str]:
+    return (order.contact_point, order.channel, order.purpose, order.decision)
 
 
 def _remember(fold: Fold, slot: Slot, command: Command, seen: str, golden: Golden | None) -> None:
     """R11: what was commanded is remembered, at least the last four and all that an echo or the breaker needs."""
     shadow = slot.shadow()
     value = golden.value if golden is not None else seen
+    pending = slot.pending()
+    if pending is not None:
+        fold.ended.add(pending.command_id)
     sent = Sent(
         command.command_id, command.golden_version, fold.at, seen, value, shadow.at if shadow is not None else 0
     )
@@ -369,7 +381,7 @@ def _emit_validations(fold: Fold) -> None:
 # In flight (R12)
 
 
-def live(fold: Fold, command: Command) -> bool:
+def live(fold: Fold, command_id: str, command: Unanswered) -> bool:
     """True while some part of an unanswered command is still in flight."""
     if command.op == "validate":
         record = fold.state.records.get(command.record_id or "")
@@ -377,13 +389,12 @@ def live(fold: Fold, command: Command) -> bool:
             waits(fold.policy, record.slots[attribute], attribute, fold.at) for attribute in command.attributes
         )
     return any(
-        sent is not None and sent.command_id == command.command_id
-        for sent in (slot.pending() for slot in slots_of(fold, command))
+        sent is not None and sent.command_id == command_id
+        for sent in (slot.pending() for slot in _slots_of(fold, command))
     )
 
 
-def slots_of(fold: Fold, command: Command) -> list[Slot]:
-    """The slots that a command speaks of."""
+def _slots_of(fold: Fold, command: Unanswered) -> list[Slot]:
     if command.op == "create":
         slot = fold.state.creates.get(command.platform)
         return [slot] if slot is not None else []
@@ -391,35 +402,44 @@ def slots_of(fold: Fold, command: Command) -> list[Slot]:
     if record is None:
         return []
     found = [record.slots.get(attribute) for attribute in command.attributes]
-    found += [record.consents.get(SEP.join((one.contact_point, one.channel, one.purpose))) for one in command.consents]
+    found += [record.consents.get(key) for key in command.consents]
     return [slot for slot in found if slot is not None]
+
+
+def decode_command(payload: bytes) -> Command:
+    """A command that was kept whole."""
+    return _decoder.decode(payload)
+
+
+def forget_ended(fold: Fold) -> None:
+    """A command of which nothing is in flight any more need not be kept whole."""
+    for command_id in fold.ended:
+        command = fold.state.unanswered.get(command_id)
+        if command is not None and not live(fold, command_id, command):
+            del fold.state.unanswered[command_id]
 
 
 def emit_again(fold: Fold, cause: str | None) -> None:
     """Commands in flight are emitted again, with the same id, when their cause is read again or after the interval."""
-    if not fold.state.unanswered:
-        return
+    state = fold.state
     fresh = {command.command_id for command in fold.commands}
-    for command_id, command in list(fold.state.unanswered.items()):
-        if command_id in fresh:
+    for command_id, command in list(state.unanswered.items()):
+        due = command.caused_by == cause or fold.at - command.since >= fold.policy.resend_after_ms
+        if not due or command_id in fresh:
             continue
-        since = fold.state.resent.get(command_id, command.issued_at)
-        if command.caused_by != cause and fold.at - since < fold.policy.resend_after_ms:
-            continue
-        if live(fold, command):
-            fold.commands.append(command)
-            fold.state.resent[command_id] = max(fold.at, since)
-        elif command.op == "validate":
-            del fold.state.unanswered[command_id]
+        if live(fold, command_id, command):
+            fold.commands.append(decode_command(command.payload))
+            command.since = max(fold.at, command.since)
+        else:
+            del state.unanswered[command_id]
 
 
 def next_due(fold: Fold) -> Millis | None:
     """When the clock alone will change something: an expiry, a verdict's timeout, a command to emit again."""
     state, policy = fold.state, fold.policy
     found = [known.deadline + 1 for known in state.consents.values() if known.deadline is not None]
-    for command_id, command in state.unanswered.items():
-        if live(fold, command):
-            found.append(state.resent.get(command_id, command.issued_at) + policy.resend_after_ms)
+    if state.unanswered:
+        found.append(min(command.since for command in state.unanswered.values()) + policy.resend_after_ms)
     for record in state.records.values():
         found += [slot.repeat_at for slot in record.consents.values() if slot.repeat_at is not None]
         for attribute, slot in record.slots.items():

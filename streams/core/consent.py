@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from streams.core.canonical import SEP, email, folded, is_email, phone
+from streams.core.canonical import CACHE_MAX, SEP, email, folded, is_email, phone
 from streams.core.claims import hold_stated
 from streams.core.fold import ContactUpdate, Fold, Said, slot_of
 from streams.core.rules import Policy
@@ -47,6 +48,7 @@ def joined(contact_point: str, channel: str, purpose: str) -> str:
     return f"{contact_point}{SEP}{channel}{SEP}{purpose}"
 
 
+@lru_cache(CACHE_MAX)
 def split(key: str) -> ConsentKey:
     """The parts of a consent key."""
     return ConsentKey(*key.split(SEP))
@@ -222,6 +224,7 @@ def _end_contradicted(fold: Fold, said: Said, key: str, decision: str) -> None:
     latest = slot.latest_before(said.shadow_at)
     if latest is not None and latest.seen != decision:
         latest.contradicted = latest.ended = True
+        fold.ended.add(latest.command_id)
         slot.refused = None
 
 

@@ -13,7 +13,7 @@ import msgspec
 from streams.core.answers import fold_receipt
 from streams.core.canonical import same
 from streams.core.claims import delete_record, empty_shadows, judge_claim, state_attribute
-from streams.core.commands import emit, emit_again, next_due
+from streams.core.commands import emit, emit_again, forget_ended, next_due
 from streams.core.consent import announce_contacts, resolve_consents, state_consent, state_suppression, touch_deadlines
 from streams.core.fold import ContactUpdate, Fold, Said
 from streams.core.rules import Policy
@@ -65,7 +65,9 @@ def decide(state: Customer, event: Input, at: Millis, policy: Policy) -> Decisio
         state.version += 1
     announce_contacts(fold)
     emit(fold, changed)
-    emit_again(fold, fold.cause if isinstance(event, Change | StewardRequest) else None)
+    if state.unanswered:
+        forget_ended(fold)
+        emit_again(fold, fold.cause if isinstance(event, Change | StewardRequest) else None)
     state.due_at = next_due(fold)
     _number(fold)
     return Decision(state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links)

@@ -43,15 +43,15 @@ def explain_view(state: Customer, policy: Policy, now: Millis) -> dict[str, Any]
     view["open"] = _open(state, policy, now)
     view["unanswered"] = [
         {
-            "command_id": command.command_id,
+            "command_id": command_id,
             "platform": command.platform,
             "record_id": command.record_id,
             "op": command.op,
-            "attributes": sorted(command.attributes),
+            "attributes": command.attributes,
             "consents": len(command.consents),
             "issued_at": format_time(command.issued_at),
         }
-        for command in state.unanswered.values()
+        for command_id, command in state.unanswered.items()
     ]
     return view
 

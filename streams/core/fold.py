@@ -31,6 +31,7 @@ class Fold:
         "changed",
         "commands",
         "contacts",
+        "ended",
         "entered",
         "holders",
         "keys",
@@ -70,6 +71,8 @@ class Fold:
         self.entered: set[str] = set()
         self.spoken: set[str] = set()
         self.links: list[str] = []
+        # Commands of which some part is no longer in flight.
+        self.ended: set[str] = set()
 
     def note(self, kind: str, record: Record | None = None, attribute: str | None = None, detail: str = "") -> None:
         """Remember what was noticed."""

@@ -109,12 +109,16 @@ class Policy:
         """The canonical text of a value of this attribute."""
         return canonical(self.attributes[attribute].kind, value, self.default_region)
 
-    def seen(self, platform: str, attribute: str, value: Value | None) -> str:
-        """The canonical text of the value as the platform would keep it: through its quirks."""
+    def seen(self, platform: str, attribute: str, value: Value | None, canonical: str) -> str:
+        """The canonical text of the value as the platform would keep it; `canonical` is the value's own."""
         if value is None:
             return ""
-        quirks = self.platforms[platform].quirks.get(attribute) if platform in self.platforms else None
-        return self.canonical(attribute, through(quirks, value) if quirks else value)
+        rule = self.platforms.get(platform)
+        quirks = rule.quirks.get(attribute) if rule is not None else None
+        if not quirks:
+            return canonical
+        kept = through(quirks, value)
+        return canonical if kept is value else self.canonical(attribute, kept)
 
     def rank(self, platform: str) -> int:
         """The platform's rank in ties; an unknown platform has the lowest."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.model import Address, Command, Millis, Value
+from streams.model import Address, Millis, Value
 
 VALUE, CLEAR, RETRACT, DELETE = range(4)
 UNANSWERED, APPLIED, REFUSED, FAILED, SUPERSEDED = range(5)
@@ -203,6 +203,20 @@ class Reach(Struct):
     active: bool
 
 
+class Unanswered(Struct):
+    """A command in flight, kept whole in `payload` so that it can be emitted again as it was (R12)."""
+
+    op: str
+    platform: str
+    record_id: str | None
+    caused_by: str
+    issued_at: Millis
+    since: Millis
+    attributes: list[str]
+    consents: list[str]
+    payload: bytes
+
+
 class Customer(Struct):
     """The keyed state. Consent keys are `contact point SEP channel SEP purpose`; see `ConsentKey`."""
 
@@ -217,8 +231,7 @@ class Customer(Struct):
     entries: dict[str, list[Entry]] = {}
     consents: dict[str, ConsentState] = {}
     reach: dict[str, dict[str, Reach]] = {}
-    unanswered: dict[str, Command] = {}
-    resent: dict[str, Millis] = {}
+    unanswered: dict[str, Unanswered] = {}
     creates: dict[str, Slot] = {}
     requests: list[str] = []
     seq: int = 0

@@ -61,14 +61,16 @@ def best(rule: AttributeRule, slot: Slot) -> Claim | None:
 
 def _winner(state: Customer, policy: Policy, rule: AttributeRule) -> Candidate | None:
     found: Candidate | None = None
+    highest: tuple[int, Millis, int, str, str] | None = None
     for name, record in state.records.items():
         slot = record.slots.get(rule.name)
         claim = best(rule, slot) if slot is not None else None
         if claim is None:
             continue
         candidate = Candidate(name, record.platform, claim)
-        if found is None or order(policy, rule, candidate) > order(policy, rule, found):
-            found = candidate
+        place = order(policy, rule, candidate)
+        if highest is None or place > highest:
+            found, highest = candidate, place
     return found
 
 

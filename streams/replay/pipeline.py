@@ -15,7 +15,7 @@ import msgspec
 from streams.codec.contract import change_from_json, receipt_from_json, steward_from_json
 from streams.codec.state import decode_customer, decode_row, encode_customer, encode_row
 from streams.connectors import connector
-from streams.core.answers import find_command
+from streams.core.answers import Answered, find_command
 from streams.core.decide import Decision, Input, Tick, check_change, decide
 from streams.core.identity import Arrive, Message, Row, row_key, step
 from streams.core.rules import Policy
@@ -127,10 +127,9 @@ class Pipeline:
         if receipt.customer_id is not None:
             return receipt.customer_id if receipt.customer_id in self._customers else None
         fits = [
-            (command.issued_at, state.customer_id)
+            (found.issued_at, state.customer_id)
             for state in self.customers()
-            if (found := find_command(state, receipt)) is not None
-            and (command := state.unanswered.get(found)) is not None
+            if (found := find_command(state, receipt)) is not None and _knows(state, found)
         ]
         return max(fits)[1] if fits else None
 
@@ -162,6 +161,15 @@ class Pipeline:
         decision = decide(state, event, at, self.policy)
         self._customers[customer_id] = encode_customer(decision.state)
         return decision
+
+
+def _knows(state: Customer, found: Answered) -> bool:
+    """A receipt that gives a command id but no customer: the id must be one of this customer's."""
+    record = state.records.get(found.record)
+    slots = (*record.slots.values(), *record.consents.values()) if record is not None else ()
+    return found.command_id in state.unanswered or any(
+        one.command_id == found.command_id for slot in slots for one in slot.sent
+    )
 
 
 def _acknowledgement(command: Command) -> Receipt:

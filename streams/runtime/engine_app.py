@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from streams.codec import PublicCodec
@@ -84,6 +85,7 @@ def run_engine(settings: Settings) -> NoReturn:
     """Run one engine worker until it is told to stop."""
     from streams.web.views import add_views
 
+    Path(settings.datadir).mkdir(parents=True, exist_ok=True)
     policy = load_policy(settings.policy_path)
     built = build_engine(settings, policy)
     tables = (built.customers, built.identity, built.contacts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from streams.codec import PublicCodec
@@ -109,6 +110,7 @@ def run_sinks(settings: Settings, platforms: Sequence[str] = ()) -> NoReturn:
     """Run one sinks worker until it is told to stop."""
     from streams.web.pages import add_health
 
+    Path(settings.datadir).mkdir(parents=True, exist_ok=True)
     policy = load_policy(settings.policy_path)
     built = build_sinks(settings, policy, platforms)
     asyncio.run(ensure_topics(settings.bootstrap, sinks_specs(settings, policy, built)))
