@@ -115,6 +115,15 @@ class Connector(Protocol):
         """Default quirks by attribute path, e.g. `{"shipping_address.line1": {"max_length": 40}}`."""
         ...
 
+    @property
+    def read_only_prefixes(self) -> tuple[str, ...]:
+        """Record ids that start so are evidence (an order), never told anything."""
+        ...
+
+    def configured(self, settings: Mapping[str, str]) -> Connector:
+        """The connector with those of its settings that translation needs; the others may be missing."""
+        ...
+
     def verify(self, headers: Headers, body: bytes, settings: Mapping[str, str], now: Millis) -> None:
         """Raise Invalid("bad_signature") or Invalid("stale_signature"); raw body, constant time."""
         ...

@@ -39,7 +39,7 @@ def _emit_attributes(fold: Fold, changed: set[str]) -> None:
     for name, attributes in sorted(_to_compare(fold, changed).items()):
         record = state.records[name]
         rule = policy.platforms.get(record.platform)
-        if rule is None or not record.open:
+        if rule is None or not record.open or not rule.tells(record.record_id):
             continue
         due = {
             attribute: golden
@@ -223,7 +223,7 @@ def _emit_consents(fold: Fold) -> None:
     for name, keys in sorted(_consents_to_compare(fold).items()):
         record = state.records[name]
         rule = fold.policy.platforms.get(record.platform)
-        if rule is None or not rule.consent or not record.open:
+        if rule is None or not rule.consent or not record.open or not rule.tells(record.record_id):
             continue
         orders: list[tuple[str, ToldDecision]] = []
         for key in sorted(keys):
@@ -335,7 +335,7 @@ def _emit_creates(fold: Fold, changed: set[str]) -> None:
     if not changed:
         return
     for platform, rule in fold.policy.platforms.items():
-        if rule.create and rule.written and _reachable(fold) and not _has_record(fold, platform):
+        if rule.create and rule.written and _reachable(fold) and not _has_record(fold, platform, rule):
             _create(fold, platform, rule)
 
 
@@ -344,8 +344,11 @@ def _reachable(fold: Fold) -> bool:
     return any(one is not None and one.value is not None and one.status != "provisional" for one in found)
 
 
-def _has_record(fold: Fold, platform: str) -> bool:
-    return any(record.platform == platform and record.open for record in fold.state.records.values())
+def _has_record(fold: Fold, platform: str, rule: PlatformRule) -> bool:
+    return any(
+        record.platform == platform and record.open and rule.tells(record.record_id)
+        for record in fold.state.records.values()
+    )
 
 
 def _create(fold: Fold, platform: str, rule: PlatformRule) -> None:

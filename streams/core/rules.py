@@ -44,6 +44,12 @@ class PlatformRule:
     unique: bool = False
     max_records: int | None = None
     quirks: Mapping[str, Mapping[str, Quirk]] = field(default_factory=dict)
+    # Records whose id starts so are evidence that cannot be written to: they make claims and are told nothing.
+    read_only_prefixes: tuple[str, ...] = ()
+
+    def tells(self, record_id: str) -> bool:
+        """True where a record of this id can be told anything."""
+        return not (self.read_only_prefixes and record_id.startswith(self.read_only_prefixes))
 
     @property
     def written(self) -> bool:

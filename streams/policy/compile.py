@@ -83,6 +83,7 @@ def _platform(name: str, table: PlatformTable) -> PlatformRule:
         unique=table.unique,
         max_records=table.max_records,
         quirks=_quirks(table),
+        read_only_prefixes=_read_only_prefixes(table),
     )
 
 
@@ -103,6 +104,16 @@ def _shipped_quirks(vendor: str) -> Mapping[str, Mapping[str, Any]]:
         return connector(vendor).quirks
     except Invalid:
         return {}
+
+
+def _read_only_prefixes(table: PlatformTable) -> tuple[str, ...]:
+    """The connector's own, unless the policy names others."""
+    if table.read_only_prefixes is not None:
+        return table.read_only_prefixes
+    try:
+        return connector(table.connector).read_only_prefixes
+    except Invalid:
+        return ()
 
 
 def _quirk(table: QuirkTable) -> Quirk:

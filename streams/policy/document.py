@@ -55,6 +55,7 @@ class PlatformTable(_Table):
     unique: bool = False
     max_records: Annotated[int, Field(ge=1)] | None = None
     quirks: dict[str, QuirkTable] = {}
+    read_only_prefixes: tuple[str, ...] | None = None
 
 
 class AttributeTable(_Table):

@@ -20,6 +20,7 @@ from streams.runtime.engine import Engine, derive
 from streams.runtime.intake import Intake
 from streams.runtime.letters import Letters
 from streams.runtime.settings import Settings
+from streams.runtime.vendors import translators
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,8 @@ def build_engine(settings: Settings, policy: Policy) -> EngineApp:
     contacts = BatchTable(app, "contacts", count)
     limit = settings.record_max_bytes
     raw = [topics.raw(platform) for platform in policy.platforms]
-    lane_agent(app, raw, count, None, Intake(policy, codec, letters, limit), "intake")
+    intake = Intake(policy, translators(policy, os.environ), codec, letters, limit)
+    lane_agent(app, raw, count, None, intake, "intake")
     lane_agent(
         app, [topics.CHANGES, topics.IDENTITY], count, identity, Binder(policy, codec, letters, count), "identity"
     )

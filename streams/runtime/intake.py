@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from streams.codec import PublicCodec
-from streams.connectors import connector
+from streams.connectors.base import Connector
 from streams.core.decide import check_change
 from streams.core.identity import row_key
 from streams.core.rules import Policy
@@ -23,8 +23,16 @@ RAW = "raw."
 class Intake:
     """Processor of `raw.<platform>`."""
 
-    def __init__(self, policy: Policy, codec: PublicCodec, letters: Letters, record_max_bytes: int) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        connectors: Mapping[str, Connector],
+        codec: PublicCodec,
+        letters: Letters,
+        record_max_bytes: int,
+    ) -> None:
         self._policy = policy
+        self._connectors = connectors
         self._codec = codec
         self._letters = letters
         self._record_max_bytes = record_max_bytes
@@ -52,8 +60,7 @@ class Intake:
         if record.value is None:
             raise Invalid("null_value", "a tombstone says nothing here")
         headers = {name.lower(): value.decode("utf-8", "replace") for name, value in record.headers}
-        vendor = connector(self._policy.platforms[platform].connector)
-        translation = vendor.translate(platform, headers, record.value)
+        translation = self._connectors[platform].translate(platform, headers, record.value)
         emits = [self._change(record, change) for change in translation.changes]
         for what in translation.ignored:
             count_ignored(platform, what)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from streams.codec import PublicCodec
 from streams.connectors import connector
-from streams.connectors.base import Connector
 from streams.core.rules import Policy
 from streams.delivery import Delivery
 from streams.lane import BatchTable, LaneApp, TopicSpec, ensure_topics, lane_agent, make_app, run
 from streams.policy import load_policy
 from streams.runtime import topics
 from streams.runtime.letters import Letters
-from streams.runtime.settings import PREFIX, Settings, SettingsError
+from streams.runtime.settings import Settings
 from streams.runtime.sinks import Refetcher, Sink
+from streams.runtime.vendors import all_connector_settings
 
 APP_ID = "writeback-sinks"
 
@@ -28,39 +28,6 @@ class SinksApp(NamedTuple):
 
     app: LaneApp
     fences: dict[str, BatchTable]
-
-
-def connector_settings(platform: str, vendor: Connector, environment: Mapping[str, str]) -> dict[str, str]:
-    """A connector's settings, `WRITEBACK_<PLATFORM>_<NAME>`; raises SettingsError naming each that is missing."""
-    values: dict[str, str] = {}
-    missing = []
-    for setting in vendor.settings:
-        name = f"{PREFIX}{platform.upper()}_{setting.name.upper()}"
-        value = environment.get(name) or setting.default
-        if value is None:
-            missing.append(f"{name} is missing: {setting.meaning}")
-        else:
-            values[setting.name] = value
-    if missing:
-        raise SettingsError(missing)
-    return values
-
-
-def all_connector_settings(
-    policy: Policy, platforms: Sequence[str], environment: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """The settings of several platforms; raises SettingsError with everything that is missing in any."""
-    found: dict[str, dict[str, str]] = {}
-    problems: list[str] = []
-    for platform in platforms:
-        try:
-            vendor = connector(policy.platforms[platform].connector)
-            found[platform] = connector_settings(platform, vendor, environment)
-        except SettingsError as error:
-            problems += error.problems
-    if problems:
-        raise SettingsError(problems)
-    return found
 
 
 def build_sinks(settings: Settings, policy: Policy, platforms: Sequence[str] = ()) -> SinksApp:

@@ -40,6 +40,11 @@ class Klaviyo:
     rate: Rate = RATE
 
     @property
+    def read_only_prefixes(self) -> tuple[str, ...]:
+        """None: a profile can be written."""
+        return ()
+
+    @property
     def quirks(self) -> Mapping[str, Mapping[str, Any]]:
         """None: Klaviyo keeps what it is given; the country's two notations are equal in their canonical form."""
         return {}

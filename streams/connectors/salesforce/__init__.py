@@ -54,6 +54,11 @@ class Salesforce:
     rate: Rate = RATE
 
     @property
+    def read_only_prefixes(self) -> tuple[str, ...]:
+        """None: a Contact can be written."""
+        return ()
+
+    @property
     def quirks(self) -> Mapping[str, Mapping[str, Any]]:
         """What Salesforce holds at most."""
         return _quirks()

@@ -27,6 +27,8 @@ class ShopifyConnector:
     )
     # The smallest plan restores 100 points a second; a write costs 10, and most commands are a read and a write.
     rate = Rate(requests_per_s=5.0, burst=20)
+    # Orders are evidence: a customer's row is told, its orders are not.
+    read_only_prefixes: tuple[str, ...] = ("orders-", "order-")
     quirks: Mapping[str, Mapping[str, Any]] = {
         "first_name": _LENGTH_MAX,
         "last_name": _LENGTH_MAX,
@@ -34,6 +36,10 @@ class ShopifyConnector:
         "shipping_address.line2": _LENGTH_MAX,
         "shipping_address.city": _LENGTH_MAX,
     }
+
+    def configured(self, settings: Mapping[str, str]) -> ShopifyConnector:
+        """Itself: its translation has no settings."""
+        return self
 
     def verify(self, headers: Headers, body: bytes, settings: Mapping[str, str], now: Millis) -> None:
         """Raise Invalid("bad_signature") or Invalid("stale_signature")."""

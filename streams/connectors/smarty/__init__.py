@@ -24,7 +24,12 @@ class SmartyConnector:
         *LIMIT_SETTINGS,
     )
     rate = Rate(requests_per_s=10.0, burst=10, batch_max=BATCH_MAX)
+    read_only_prefixes: tuple[str, ...] = ()
     quirks: Mapping[str, Mapping[str, Any]] = {}
+
+    def configured(self, settings: Mapping[str, str]) -> SmartyConnector:
+        """Itself: its translation has no settings."""
+        return self
 
     def verify(self, headers: Headers, body: bytes, settings: Mapping[str, str], now: Millis) -> None:
         """Raise Invalid("bad_signature"): whatever comes was not sent by a validator."""
