@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 from importlib.metadata import version
 from typing import Any, NoReturn
@@ -35,12 +36,25 @@ class LaneApp(faust.App):
 
     lane: Lane
 
+    _watch: threading.Timer | None = None
+
+    async def on_first_start(self) -> None:
+        """Also hear signals when the event loop is stuck: Python's handlers run between any two of its bytecodes."""
+        await super().on_first_start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) not in (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler):
+                signal.signal(number, self._bound_stop)  # asyncio's own handler does nothing: it reads the wakeup fd
+
     async def on_stop(self) -> None:
         """Finish the batches in hand, commit, and leave; bounded."""
-        watch = threading.Timer(self.lane.settings.stop_timeout_s, _give_up)
-        watch.daemon = True
-        watch.start()
+        self._bound_stop()
         await super().on_stop()
+
+    def _bound_stop(self, *_: object) -> None:
+        if self._watch is None:
+            self._watch = threading.Timer(self.lane.settings.stop_timeout_s, _give_up)
+            self._watch.daemon = True
+            self._watch.start()
 
 
 def make_app(settings: LaneSettings, credentials: CredentialsT | None = None, **options: Any) -> LaneApp:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -13,14 +14,14 @@ from faust.transport.drivers import aiokafka as driver
 
 from streams.lane.errors import Refused, TooLarge
 from streams.lane.murmur import partition_of
-from streams.lane.records import Emit
+from streams.lane.records import Emit, Headers
 from streams.lane.settings import LaneSettings
 
 if TYPE_CHECKING:
     from streams.lane.app import LaneApp
 
 _Builder = Any  # aiokafka's BatchBuilder has no public name
-_OVERHEAD_BYTES = 128  # of a batch and a record around key, value and headers
+_Line = tuple[bytes | None, bytes | None, int | None, Headers]
 
 
 class Producer(driver.Producer):
@@ -49,17 +50,20 @@ class Outbox:
         if not emits:
             return
         counts = await self._partition_counts({emit.topic for emit in emits})
-        batches = _Batches(self._producer.client, self._settings.producer_single_record_batches)
+        targets: dict[tuple[str, int], list[_Line]] = {}
         for emit in emits:
-            batches.add(emit.topic, _partition(emit, counts[emit.topic], default_partition), emit)
-        await batches.deliver()
+            target = emit.topic, _partition(emit, counts, default_partition)
+            line = emit.key, emit.value, emit.timestamp_ms, emit.headers
+            if target in targets:
+                targets[target].append(line)
+            else:
+                targets[target] = [line]
+        await self._deliver(targets)
 
     async def send_rows(self, topic: str, partition: int, rows: Mapping[bytes, bytes | None]) -> int | None:
         """Write a table's changed rows to its changelog; the last offset, None if the broker did not tell."""
-        batches = _Batches(self._producer.client, self._settings.producer_single_record_batches)
-        for key, value in rows.items():
-            batches.add(topic, partition, Emit(topic, key, value))
-        return await batches.deliver()
+        lines: list[_Line] = [(key, value, None, ()) for key, value in rows.items()]
+        return await self._deliver({(topic, partition): lines})
 
     def require_fit(self, emits: Iterable[Emit]) -> None:
         """Raise TooLarge for the first emit over the record limit."""
@@ -67,6 +71,24 @@ class Outbox:
         for emit in emits:
             if (size := size_bytes(emit)) > limit:
                 raise TooLarge(f"topic {emit.topic}", size, limit)
+
+    async def _deliver(self, targets: Mapping[tuple[str, int], list[_Line]]) -> int | None:
+        """Send everything and wait for the acknowledgements; the last offset written, None if unknown."""
+        client = self._producer.client
+        lines_max = 1 if self._settings.producer_single_record_batches else None
+        filled = {target: _fill(client, lines, lines_max) for target, lines in targets.items()}
+        deliveries = []
+        # First batches first: aiokafka takes one batch of a partition at a time, and waits with the next.
+        for batches in itertools.zip_longest(*filled.values()):
+            for (topic, partition), batch in zip(filled, batches, strict=True):
+                if batch is not None:
+                    sent = await client.send_batch(batch, topic, partition=partition)
+                    deliveries.append((sent, batch.record_count()))
+        written = await asyncio.gather(*(sent for sent, _ in deliveries))
+        if not written or written[-1].offset < 0:
+            return None
+        last_offset: int = written[-1].offset + deliveries[-1][1] - 1
+        return last_offset
 
     async def _partition_counts(self, topics: Iterable[str]) -> Mapping[str, int]:
         now = time.monotonic()
@@ -91,52 +113,34 @@ def size_bytes(emit: Emit) -> int:
     return size + sum(len(name) + len(value) for name, value in emit.headers) if emit.headers else size
 
 
-def _partition(emit: Emit, count: int, default: int) -> int:
+def _partition(emit: Emit, counts: Mapping[str, int], default: int) -> int:
     if emit.partition is not None:
         return emit.partition
     if emit.key is not None:
-        return partition_of(emit.key, count)
-    return default % count
+        return partition_of(emit.key, counts[emit.topic])
+    return default % counts[emit.topic]
 
 
-class _Batches:
-    """Fills aiokafka batches per partition and hands them over, oldest first."""
-
-    def __init__(self, client: AIOKafkaProducer, single: bool) -> None:
-        self._client = client
-        self._single = single
-        self._by_partition: dict[tuple[str, int], list[_Builder]] = {}
-
-    def add(self, topic: str, partition: int, emit: Emit) -> None:
-        """Append to the open batch of the partition, or to a new one when it is full."""
-        target = (topic, partition)
-        builders = self._by_partition.get(target)
-        if builders is None:
-            builders = self._by_partition[target] = [self._client.create_batch()]
-        elif self._single:
-            builders.append(self._client.create_batch())
-        if not _append(builders[-1], emit):
-            builders.append(self._client.create_batch())
-            _append(builders[-1], emit)
-
-    async def deliver(self) -> int | None:
-        """Send everything and wait for the acknowledgements; the last offset written, None if unknown."""
-        deliveries = []
-        rounds = max((len(builders) for builders in self._by_partition.values()), default=0)
-        for number in range(rounds):
-            for (topic, partition), builders in self._by_partition.items():
-                if number < len(builders):
-                    builder = builders[number]
-                    builder.close()
-                    sent = await self._client.send_batch(builder, topic, partition=partition)
-                    deliveries.append((sent, builder.record_count()))
-        written = await asyncio.gather(*(sent for sent, _ in deliveries))
-        if not written or written[-1].offset < 0:
-            return None
-        last_offset: int = written[-1].offset + deliveries[-1][1] - 1
-        return last_offset
+def _fill(client: AIOKafkaProducer, lines: Sequence[_Line], lines_max: int | None) -> list[_Builder]:
+    """Closed batches with the lines in order, each as full as the producer's batch size allows."""
+    batches = []
+    begin = 0
+    while begin < len(lines):
+        batch = client.create_batch()
+        count = _append(batch._builder, lines, begin, lines_max or len(lines))
+        batch._relative_offset = count  # what its own append, which costs more than the work, would have kept
+        batch.close()
+        batches.append(batch)
+        begin += count
+    return batches
 
 
-def _append(builder: _Builder, emit: Emit) -> bool:
-    appended = builder.append(timestamp=emit.timestamp_ms, key=emit.key, value=emit.value, headers=list(emit.headers))
-    return appended is not None
+def _append(builder: Any, lines: Sequence[_Line], begin: int, lines_max: int) -> int:
+    """Append lines from `begin` until the builder is full; how many. A batch takes its first line at any size."""
+    append = builder.append
+    count = 0
+    for key, value, timestamp_ms, headers in itertools.islice(lines, begin, begin + lines_max):
+        if append(count, timestamp_ms, key, value, list(headers)) is None:
+            break
+        count += 1
+    return count

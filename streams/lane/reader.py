@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 import aiokafka
@@ -15,7 +16,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.lane.lane import lane_of
+from streams.lane.records import Record
 from streams.lane.settings import LaneSettings
+
+_STOPPING_POLL_S = 0.1
 
 
 class Taken(NamedTuple):
@@ -23,7 +27,7 @@ class Taken(NamedTuple):
 
     epoch: int
     generation: int
-    records: Mapping[TP, list[Any]]
+    records: Mapping[TP, list[Record]]
     ends: Mapping[TP, int]
 
 
@@ -71,6 +75,24 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return alive
 
         coordinator._do_heartbeat = watched
+
+    # --- called by aiokafka in a rebalance; the main loop does the work, unless it is stopping and never will
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let the main loop finish with its batches."""
+        await self._unless_stopping(super().on_partitions_revoked(revoked))
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Let the main loop open its rows and recover."""
+        await self._unless_stopping(super().on_partitions_assigned(assigned, generation_id))
+
+    async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        while not task.done() and not self.app.should_stop:
+            await asyncio.wait([task], timeout=_STOPPING_POLL_S)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
     # --- called from the main loop
 
@@ -123,7 +145,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _drain(self, fetcher: Any, partitions: set[TP], max_records: int) -> Taken:
         """Like aiokafka's `fetched_records`, but some of every partition instead of all of one. Never yields."""
-        records: dict[TP, list[Any]] = {}
+        records: dict[TP, list[Record]] = {}
         ends: dict[TP, int] = {}
         if self.consumer.flow_active and not fetcher._subscriptions.reassignment_in_progress:
             for tp in [tp for tp in fetcher._records if tp in partitions]:
@@ -164,17 +186,26 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return True
 
 
-def _some(fetcher: Any, tp: TopicPartition, max_records: int) -> list[Any]:
+def _some(fetcher: Any, tp: TopicPartition, max_records: int) -> list[Record]:
     fetched = fetcher._records[tp]
     if type(fetched) is not FetchResult:
         del fetcher._records[tp]
         fetcher._notify(fetcher._wait_consume_future)
         fetched.check_raise()
-    records: list[Any] = fetched.getall(max_records)
+    # Read when the fetcher unpacks: it saves making aiokafka's own record, which costs more than the rest.
+    fetched._partition_records._consumer_record = _record
+    records: list[Record] = fetched.getall(max_records)
     if not fetched.has_more():
         del fetcher._records[tp]
         fetcher._notify(fetcher._wait_consume_future)
     return records
+
+
+def _record(tp: TopicPartition, raw: Any) -> Record:
+    headers = raw.headers
+    return Record(
+        tp.topic, tp.partition, raw.offset, raw.timestamp, raw.key, raw.value, tuple(headers) if headers else ()
+    )
 
 
 def _seek(fetcher: Any, assignment: Any, tp: TopicPartition, offset: int | None) -> int | None:

@@ -108,7 +108,7 @@ class Consumer(driver.Consumer):
             if self._in_hand[tp] < full and not self._is_changelog_tp(tp)
         }
 
-    async def _hand_over(self, tp: TP, records: Sequence[Any], taken: Taken) -> None:
+    async def _hand_over(self, tp: TP, records: Sequence[Record], taken: Taken) -> None:
         self.app.monitor.track_tp_end_offset(tp, taken.ends[tp])
         messages = self._messages(tp, records, taken.generation)
         for message in messages:
@@ -119,10 +119,10 @@ class Consumer(driver.Consumer):
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
             self._read_offset[tp] = message.offset
 
-    def _messages(self, tp: TP, records: Sequence[Any], generation: int) -> Iterator[ConsumerMessage]:
+    def _messages(self, tp: TP, records: Sequence[Record], generation: int) -> Iterator[ConsumerMessage]:
         if tp.topic not in self._lane.topics:
-            return (self._to_message(tp, record) for record in records)
-        parts = split([_record(record) for record in records], self._lane.settings.batch_max_bytes)
+            return (_single(record, tp, generation) for record in records)
+        parts = split(records, self._lane.settings.batch_max_bytes)
         return (_message(Batch(tp.topic, tp.partition, part, generation), tp) for part in parts)
 
     # --- acknowledging
@@ -211,26 +211,22 @@ def split(records: Sequence[Record], max_bytes: int) -> Iterator[list[Record]]:
         yield part
 
 
-def _record(raw: Any) -> Record:
-    return Record(raw.topic, raw.partition, raw.offset, raw.timestamp, raw.key, raw.value, raw.headers)
+def _single(record: Record, tp: TP, generation: int) -> ConsumerMessage:
+    """A message as Faust knows it, for topics outside the lane."""
+    at_s = record.timestamp_ms / 1000.0
+    headers = list(record.headers)
+    return ConsumerMessage(
+        *tp, record.offset, at_s, 0, headers, record.key, record.value, None, tp=tp, generation_id=generation
+    )
 
 
 def _message(batch: Batch, tp: TP) -> ConsumerMessage:
+    """The whole batch as one message, at the offset of its last record."""
     last = batch.records[-1]
+    value = cast(bytes, batch)
+    at_s = last.timestamp_ms / 1000.0
     message = ConsumerMessage(
-        batch.topic,
-        batch.partition,
-        last.offset,
-        last.timestamp_ms / 1000.0,
-        0,
-        None,
-        None,
-        cast(bytes, batch),
-        None,
-        0,
-        0,
-        tp,
-        generation_id=batch.generation,
+        *tp, last.offset, at_s, 0, None, None, value, None, 0, 0, tp, generation_id=batch.generation
     )
     message.tracked = True  # not Faust's business: it would wait for it at a rebalance without an end
     return message
