@@ -14,7 +14,7 @@ from streams.delivery.circuit import Circuit
 from streams.delivery.fence import Fence, Rows
 from streams.delivery.outcomes import Delivered
 from streams.delivery.rate import RateLimit
-from streams.delivery.run import Run
+from streams.delivery.run import LastWord, Run
 from streams.delivery.settings import DeliverySettings
 from streams.delivery.tries import Tries
 from streams.model import Command, Millis
@@ -53,6 +53,7 @@ class Delivery:
         self._stop = stop or asyncio.Event()
         self._clock = clock
         self._now = now
+        self._final: dict[str, LastWord] = {}
         self._rate = RateLimit(rate.requests_per_s, rate.burst, clock)
         self._tries = Tries(limits, Backoff(limits.retry_base_s, limits.retry_cap_s, rng))
         self.circuit = Circuit(Backoff(limits.pause_base_s, limits.pause_cap_s, rng), clock)
@@ -78,17 +79,23 @@ class Delivery:
         Returns when all are finished; or when some are and the others must wait, or `run_max_s` is over; or soon
         after `stop`. May be cancelled: what was applied by then is delivered again, to the same effect.
         """
-        run = Run(commands, Fence(rows), self._tries, self._now)
+        run = Run(commands, Fence(rows), self._tries, self._final, self._now)
         deadline = self._clock() + self._settings.run_max_s
         while (due := run.due(self._clock())) or not run.finished:
             wait_s = self._wait_s(run, due)
             if self._stop.is_set() or (run.progress and (wait_s > 0 or self._clock() >= deadline)):
-                return run.delivered(wait_s)
+                return self._delivered(run, wait_s)
             if wait_s > 0:
                 await self._stopped_within(wait_s)
             else:
                 await self._round(run, due, deadline)
-        return run.delivered(0.0)
+        return self._delivered(run, 0.0)
+
+    def _delivered(self, run: Run, retry_after_s: float) -> Delivered:
+        delivered = run.delivered(retry_after_s)
+        while len(self._final) > self._settings.tries_kept_max:  # of partitions that went elsewhere
+            del self._final[next(iter(self._final))]
+        return delivered
 
     def _wait_s(self, run: Run, due: Sequence[int]) -> float:
         """Seconds until a call makes sense: for the next try, for the platform, or for another run's probe of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from streams.connectors.base import Answer, Applied, Later, Refused
 from streams.delivery.fence import Done, Fence, Passes, Superseded
@@ -12,14 +13,28 @@ from streams.delivery.tries import Tries
 from streams.model import Change, Command, Millis, Receipt
 from streams.model.command import Outcome
 
+LastWord: TypeAlias = tuple[Receipt, Failure | None]
+
 
 class Run:
-    """Judges, takes answers, and tells what is finished; makes no call itself."""
+    """Judges, takes answers, and tells what is finished; makes no call itself.
 
-    def __init__(self, commands: Sequence[Command], fence: Fence, tries: Tries, now: Callable[[], Millis]) -> None:
+    `final` holds refusals and failures that lie behind a command which is not finished: they are presented again
+    with the rest, and must not be tried again, since their receipts are out. The fence does that for applied ones.
+    """
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        fence: Fence,
+        tries: Tries,
+        final: dict[str, LastWord],
+        now: Callable[[], Millis],
+    ) -> None:
         self._commands = commands
         self._fence = fence
         self._tries = tries
+        self._final = final
         self._now = now
         self._lanes = Lanes(commands)
         self._passes: dict[int, Passes] = {}
@@ -63,6 +78,7 @@ class Run:
     def delivered(self, retry_after_s: float) -> Delivered:
         """What there is to say."""
         done = next((place for place, receipt in enumerate(self._receipts) if receipt is None), len(self._receipts))
+        self._remember(done)
         return Delivered(
             tuple(self._receipts),
             done,
@@ -70,6 +86,15 @@ class Run:
             tuple(self._changes),
             tuple(self._failures),
         )
+
+    def _remember(self, done: int) -> None:
+        """Keep what is final behind the finished prefix, and forget what is in it: only the rest comes again."""
+        for command in self._commands[:done]:
+            self._final.pop(command.command_id, None)
+        failed = {failure.position: failure for failure in self._failures}
+        for position, receipt in enumerate(self._receipts[done:], done):
+            if receipt is not None and receipt.outcome in ("refused", "failed"):
+                self._final[self._commands[position].command_id] = receipt, failed.get(position)
 
     def _urgency(self, position: int) -> tuple[bool, int, int]:
         command = self._commands[position]
@@ -82,6 +107,12 @@ class Run:
         return any(judged)
 
     def _judge(self, position: int) -> bool:
+        if (known := self._final.get(self._commands[position].command_id)) is not None:
+            receipt, failure = known
+            if failure is not None:
+                self._failures.append(Failure(position, failure.reason, failure.detail))
+            self._settle(position, receipt)
+            return True
         match self._fence.judge(self._commands[position]):
             case Passes() as passes:
                 self._passes[position] = passes

@@ -193,6 +193,30 @@ async def test_a_command_that_brings_a_healthy_platform_down_each_time_is_found_
     assert delivered.failures[0].reason == "retries_used_up"
 
 
+async def test_what_is_final_behind_a_command_that_waits_is_not_tried_again_with_the_rest() -> None:
+    later = Later("locked", 0.1, whole_platform=False)
+    platform = Platform(a=[later], b=[Refused("BAD")], c=[LOCKED] * 3)
+    sink, rows = delivery(platform, settings(tries_max=3)), MemoryRows()
+    commands = [command("a"), command("b", "2"), command("c", "3")]
+    first = await sink.run(commands, rows)
+    while outcomes(first)[2] is None:
+        first = await sink.run(commands, rows)
+    calls = len(platform.calls)
+    second = await sink.run(commands, rows)
+
+    assert (outcomes(first), outcomes(second)) == ([None, "refused", "failed"], ["applied", "refused", "failed"])
+    assert (second.receipts[1:], second.failures) == (first.receipts[1:], first.failures)
+    assert platform.calls[calls:] == [["a"]]
+
+
+async def test_a_failed_command_that_comes_anew_is_tried_anew() -> None:
+    platform = Platform(a=[LOCKED])
+    sink, rows = delivery(platform, settings(tries_max=1)), MemoryRows()
+
+    assert outcomes(await sink.run([command("a")], rows)) == ["failed"]
+    assert outcomes(await sink.run([command("a")], rows)) == ["applied"]
+
+
 async def test_the_same_commands_again_are_answered_without_a_call() -> None:
     platform, rows = Platform(), MemoryRows()
     commands = [command("a"), consent("c"), command("n", record=None, op="create")]
