@@ -31,15 +31,18 @@ def told(error: Exception) -> Sentence | None:
 
 def _of_processes(error: Exception) -> Sentence | None:
     """Errors of the packages that bring Faust with them."""
-    from aiokafka.errors import KafkaError
+    from aiokafka.errors import KafkaConnectionError, KafkaError
 
+    from streams.gateway import GatewayRefused
     from streams.lane import EXIT_REFUSED, Refused
     from streams.runtime.settings import SettingsError
 
-    if isinstance(error, SettingsError):
+    if isinstance(error, SettingsError | GatewayRefused):
         return Sentence("\n".join(("the settings cannot be used:", *error.problems)), EXIT_REFUSED)
     if isinstance(error, Refused):
         return Sentence(str(error), EXIT_REFUSED)
+    if isinstance(error, KafkaConnectionError):
+        return Sentence("no Kafka broker answers there (--bootstrap, WRITEBACK_BOOTSTRAP)")
     if isinstance(error, KafkaError):
         return Sentence(f"the broker did not answer as expected: {type(error).__name__}")
     return None

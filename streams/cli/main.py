@@ -5,13 +5,25 @@ from __future__ import annotations
 import click
 
 from streams import __version__
+from streams.cli.dead_letters import dead_letters
+from streams.cli.demo import demo
+from streams.cli.dev import dev
+from streams.cli.engine import engine
 from streams.cli.errors import told
+from streams.cli.explain import explain
+from streams.cli.gateway import gateway
 from streams.cli.policy import policy
 from streams.cli.replay import replay
+from streams.cli.sinks import sinks
+from streams.cli.tail import tail
+from streams.cli.topics import topics
 
 
 class Commands(click.Group):
     """Ends a command that cannot do its work with one clear sentence; a bug keeps its traceback."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of the story, not of the alphabet
 
     def invoke(self, context: click.Context) -> object:
         try:
@@ -49,5 +61,5 @@ def main() -> None:
     """
 
 
-for _command in (replay, policy):
+for _command in (engine, sinks, gateway, dev, demo, replay, explain, policy, topics, dead_letters, tail):
     main.add_command(_command)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
+
+from streams.cli.console import console
 
 if TYPE_CHECKING:
     from streams.core.rules import AttributeRule, PlatformRule, Policy
@@ -34,9 +35,9 @@ def check(path: Path) -> None:
 
     found = load_policy(path)
     click.echo(f"{path}: policy {found.version} is valid")
-    console = Console()
-    console.print(_platforms(found))
-    console.print(_attributes(found))
+    out = console()
+    out.print(_platforms(found))
+    out.print(_attributes(found))
 
 
 @policy.command()

@@ -1,0 +1,28 @@
+"""The client's keywords for every kind of connection."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+
+from streams.cli.broker import client_options
+from streams.runtime.settings import read_settings
+
+SASL = {"WRITEBACK_SASL_MECHANISM": "SCRAM-SHA-512", "WRITEBACK_SASL_USERNAME": "u", "WRITEBACK_SASL_PASSWORD": "p"}
+TLS = {"WRITEBACK_TLS": "true"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "protocol"),
+    [({}, None), (TLS, "SSL"), (SASL, "SASL_PLAINTEXT"), (SASL | TLS, "SASL_SSL")],
+)
+def test_tls_and_sasl_make_the_protocol(environment: dict[str, str], protocol: str | None) -> None:
+    assert client_options(read_settings(environment)).get("security_protocol") == protocol
+
+
+def test_a_tls_connection_checks_the_brokers_name() -> None:
+    context = client_options(read_settings(TLS))["ssl_context"]
+
+    assert context.check_hostname
+    assert context.verify_mode == ssl.CERT_REQUIRED
