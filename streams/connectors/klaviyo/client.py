@@ -86,7 +86,7 @@ class KlaviyoClient:
             raise Retry(profile.reason, profile.after_s)
         if isinstance(profile, Refused):
             if profile.detail == NOT_FOUND:
-                return None
+                return self._asked_act(asked, {})
             raise Invalid("fetch_refused", profile.detail)
         act = self._asked_act(asked, profile)
         if act is not None:
@@ -96,7 +96,7 @@ class KlaviyoClient:
         return profile_change(self.platform, named, change_id, "snapshot", "restate", self._trust_email)
 
     def _asked_act(self, asked: Asked, profile: Mapping[str, Any]) -> Change | None:
-        """The act of an event that named no contact point. A profile without one: the opt-out is the person's."""
+        """The act of an event that named no contact point. Where there is none any more the opt-out is the person's."""
         if asked.act is None:
             return None
         otherwise = PERSON if asked.act.decision == "opt_out" else None

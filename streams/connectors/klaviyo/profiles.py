@@ -147,20 +147,22 @@ def _consents(attributes: Mapping[str, Any], updated: Millis | None) -> Iterator
 def held_act(held: Mapping[str, Any], channel: str, updated: Millis | None) -> Act | None:
     """The decision that Klaviyo holds; None where the person never decided.
 
-    A suppression that is somebody's word outweighs `SUBSCRIBED`. An opt-out without a time of its own is dated with
-    the profile, the latest that it can be; an opt-in without one stays undated and so can never count.
+    A suppression that is somebody's word outweighs `SUBSCRIBED`. An opt-out is dated with the latest that is known, at
+    last with the profile; an opt-in without a time of its own stays undated and so can never count.
     """
-    given, changed = moment(held.get("consent_timestamp")), moment(held.get("last_updated"))
-    suppressed = [(at if at is not None else -1, _OPTED_OUT[why]) for why, at in _entries(held) if why in _OPTED_OUT]
-    if suppressed:
-        at, said = max(suppressed)
-        return act_of("opt_out", channel, at if at >= 0 else updated, said)
     consent = (text(held.get("consent")) or "").upper()
     method = "sync" if is_ours(held) else method_of(held.get("method"))
+    given, changed = moment(held.get("consent_timestamp")), moment(held.get("last_updated"))
+    words = [(at, _OPTED_OUT[why]) for why, at in _entries(held) if why in _OPTED_OUT]
+    suppressed_at = latest(*(at for at, _ in words))
     if consent == "UNSUBSCRIBED":
-        at_or_none = latest(given, changed)
-        act = act_of("opt_out", channel, at_or_none if at_or_none is not None else updated, method)
+        at = latest(given, changed, suppressed_at)
+        act = act_of("opt_out", channel, updated if at is None else at, method)
         return act if method else act._replace(explicit=False)
+    if words:
+        said = next(word for at, word in words if at == suppressed_at or suppressed_at is None)
+        act = act_of("opt_out", channel, updated if suppressed_at is None else suppressed_at, said)
+        return act._replace(explicit=said == "spam_complaint")
     if consent != "SUBSCRIBED":
         return None
     confirmed = held.get("double_optin") is True and method != "sync"

@@ -82,7 +82,7 @@ class SalesforceClient:
         if isinstance(reply, Later):
             raise Retry(reply.reason, reply.after_s)
         if reply.status == 404:
-            return None
+            return consent_act(self.platform, asked, {})
         if not reply.ok:
             answer = request_answer(reply, self._limit_pause_s)
             if isinstance(answer, Refused):
@@ -92,8 +92,8 @@ class SalesforceClient:
         if isinstance(row, Later):
             raise Retry(row.reason, row.after_s)
         if flag(row.get("IsDeleted")):
-            return None
-        if asked.decision is not None and (act := consent_act(self.platform, asked, row)) is not None:
+            return consent_act(self.platform, asked, {})
+        if (act := consent_act(self.platform, asked, row)) is not None:
             return act
         return restatement(self.platform, asked, row, self._own, self._http.clock())
 

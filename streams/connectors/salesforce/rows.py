@@ -74,10 +74,13 @@ def restatement(platform: str, asked: Asked, row: Mapping[str, Any], own: Own, r
 
 
 def consent_act(platform: str, asked: Asked, row: Mapping[str, Any]) -> Change | None:
-    """The act that an event stated without a contact point: dated with the event, for the e-mail read now.
+    """The act that an event stated without a contact point, dated with the event, for the e-mail read now.
 
-    Where the record has no e-mail at all the opt-out is the person's: too wide beats lost. An opt-in is then nobody's.
+    Where the record or its e-mail is gone the opt-out is the person's: too wide beats lost. An opt-in is then nobody's.
+    None where no act was asked for, or it is nobody's.
     """
+    if asked.decision is None:
+        return None
     opted_out = asked.decision == "opt_out"
     contact_point = text(row.get("Email")) or (PERSON if opted_out else None)
     if contact_point is None:

@@ -423,13 +423,17 @@ class TestFetch:
         assert out.consents[0].contact_point == "*"
         assert into.op == "restate"
 
-    async def test_what_is_gone_is_none_and_what_is_throttled_is_a_retry(self):
+    async def test_what_is_gone_is_none_but_for_an_opt_out_and_what_is_throttled_is_a_retry(self):
         account = Account(TWO)
         async with running(account) as client:
             assert await client.fetch(ONE) is None
+            lost = await client.fetch(Asked(ONE, Act("opt_out", "email", AT, "click", True), "Evt1").text())
             account.throttled_after = 0
             with pytest.raises(Retry, match="throttled"):
                 await client.fetch(TWO)
+
+        assert lost is not None
+        assert lost.consents[0].contact_point == "*"
 
 
 @pytest.mark.parametrize("settings", [{"CONFIRM_TRIES_MAX": "many"}, {"CONFIRM_WAIT_MS": "0"}, {"TRUST_EMAIL": "some"}])

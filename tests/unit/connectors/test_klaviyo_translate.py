@@ -308,6 +308,13 @@ class TestHeldConsent:
         assert one({"data": profile(held)}).consents[0].at == AT
         assert one({"data": profile({"consent": "UNSUBSCRIBED"})}).consents[0].at == parse_time("2026-01-09T11:20:00Z")
 
+    def test_a_held_opt_out_that_a_program_set_is_nobodys_act_although_it_suppresses(self):
+        suppression = [{"reason": "UNSUBSCRIBE", "timestamp": WHEN}]
+        held = {"consent": "UNSUBSCRIBED", "method": "API", "suppression": suppression}
+        (consent,) = one({"data": profile(held)}).consents
+
+        assert (consent.at, consent.method, consent.explicit) == (AT, "sync", False)
+
     def test_a_held_opt_out_without_a_method_is_nobodys_act(self):
         assert not one({"data": profile({"consent": "UNSUBSCRIBED", "last_updated": WHEN})}).consents[0].explicit
 

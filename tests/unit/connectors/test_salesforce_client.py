@@ -361,11 +361,16 @@ class TestFetch:
         assert change is not None
         assert (change.op, change.consents) == ("restate", ())
 
-    async def test_a_record_in_the_recycle_bin_is_gone(self):
+    async def test_a_record_in_the_recycle_bin_is_gone_but_an_opt_out_there_is_not(self):
         org = Org()
         org.row["IsDeleted"] = True
         async with running(org) as client:
             assert await client.fetch(ONE) is None
+            assert await client.fetch(Asked(ONE, AT, 8, "opt_in").text()) is None
+            change = await client.fetch(Asked(ONE, AT, 8, "opt_out").text())
+
+        assert change is not None
+        assert [(c.contact_point, c.decision) for c in change.consents] == [("*", "opt_out")]
 
     @pytest.mark.parametrize(
         ("refusal", "error"), [((403, "REQUEST_LIMIT_EXCEEDED"), Retry), ((400, "MALFORMED_ID"), Invalid)]
