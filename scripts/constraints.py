@@ -1,65 +1,63 @@
-"""Prints the exact versions of everything that the project and its extras need, as this environment holds them.
+"""Prints the exact versions of everything that pyproject.toml asks for, as this environment holds them.
 
 Run in an environment that `make` has set up; `make constraints` does. Packages that came in another way are left out.
 """
 
 from __future__ import annotations
 
-import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 
-EXTRAS = ("embedded", "test", "dev")
-_REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[(?P<extras>[^\]]*)\])?(?P<rest>.*)$")
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-
-def canonical(name: str) -> str:
-    """The name as the index spells it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def needed(name: str, extras: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What one installed package requires here: (name, extras)."""
-    for line in distribution(name).requires or ():
-        requirement, _, marker = line.partition(";")
-        if marker and not _applies(marker.strip(), extras):
-            continue
-        found = _REQUIREMENT.match(requirement.strip())
-        if found:
-            wanted = tuple(part.strip() for part in (found["extras"] or "").split(",") if part.strip())
-            yield canonical(found["name"]), wanted
+ROOT = Path(__file__).parents[1]
+NONE = frozenset[str]()
 
 
-def _applies(marker: str, extras: tuple[str, ...]) -> bool:
-    from packaging.markers import Marker
+def asked() -> list[str]:
+    """The requirements of the project and of all its extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    return [*project["dependencies"], *(line for extra in extras for line in extra)]
 
-    return any(Marker(marker).evaluate({"extra": extra}) for extra in (*extras, ""))
+
+def applying(lines: list[str], extras: frozenset[str]) -> Iterator[Requirement]:
+    """Those that this environment and these extras call for."""
+    for line in lines:
+        requirement = Requirement(line)
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in (extras or {""})):
+            yield requirement
 
 
-def closure() -> dict[str, str]:
-    """Package -> version, for all that `writeback` with its extras rests on."""
+def versions() -> dict[str, str]:
+    """Package -> version, direct and indirect."""
     found: dict[str, str] = {}
-    seen: set[tuple[str, tuple[str, ...]]] = set()
-    waiting = [("writeback", EXTRAS)]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    waiting = list(applying(asked(), NONE))
     while waiting:
-        name, extras = waiting.pop()
+        requirement = waiting.pop()
+        name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
         if (name, extras) in seen:
             continue
         seen.add((name, extras))
         try:
-            found[name] = distribution(name).version
+            installed = distribution(name)
         except PackageNotFoundError:
-            continue  # an extra's package that this platform has no use for
-        waiting.extend(needed(name, extras))
-    del found["writeback"]
+            sys.exit(f"{name} is not installed here: run `make constraints`")
+        found[name] = installed.version
+        waiting.extend(applying(installed.requires or [], extras))
     return found
 
 
 def main() -> None:
     """Write the file to stdout."""
     lines = ["# Exact versions of every dependency, direct and indirect; `make constraints` writes this file."]
-    lines += [f"{name}=={version}" for name, version in sorted(closure().items())]
+    lines += [f"{name}=={version}" for name, version in sorted(versions().items())]
     sys.stdout.write("\n".join(lines) + "\n")
 
 
