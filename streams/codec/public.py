@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import fastavro
 import msgspec
 
-from streams.codec.change_writer import change_body, evidence_text
+from streams.codec.change_writer import change_body
 from streams.codec.command_writer import command_body
 from streams.codec.framing import confluent_prefix, single_object_prefix, writer_of
+from streams.codec.ledger_writer import ledger_body
 from streams.codec.limits import check_change
 from streams.codec.registry import SchemaRegistry
 from streams.codec.schemas import SchemaName, own_fingerprints, parsed_schema, rabin, schema_text
@@ -57,10 +58,7 @@ class PublicCodec:
 
     def encode_ledger(self, entry: LedgerEntry) -> bytes:
         """For the topic `consent.ledger`; the person as a whole is `customer:<customer_id>` there (C1)."""
-        fields = msgspec.structs.asdict(entry)
-        fields["contact_point"] = ledger_key(entry)
-        fields["evidence"] = evidence_text(entry.evidence)
-        return self._encoded("consent_ledger_entry", "consent.ledger", fields)
+        return ledger_body(entry, ledger_key(entry), self._prefix("consent_ledger_entry", "consent.ledger"))
 
     def encode_suppression(self, row: PublishedSuppression) -> bytes:
         """For the topic `suppressions`."""

@@ -119,7 +119,7 @@ def _mark_contradicted(slot: Slot, seen: str, at: Millis) -> None:
     if latest is not None and not same(latest.seen, seen):
         latest.contradicted = True
     for sent in slot.sent:
-        if at > sent.at and not same(sent.seen, seen) and (sent.differed_at is None or at < sent.differed_at):
+        if at > sent.since() and not same(sent.seen, seen) and (sent.differed_at is None or at < sent.differed_at):
             sent.differed_at = at
 
 
@@ -244,7 +244,12 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
 
 
 def _stand(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> None:
-    """Keep a claim that is not the newest where it met its threshold; a retract keeps older ones out for good."""
+    """Keep a claim that is not the newest where it met its threshold; a retract keeps older ones out for good.
+
+    Where the attribute has no threshold the newest claim is the one that met it, and nothing else need be kept.
+    """
+    if rule.min_confidence is None and rule.kind != "address":
+        return
     if claim.kind == VALUE and not eligible(rule, claim):
         return
     if any(one.key() == claim.key() for one in slot.verified):
@@ -291,13 +296,17 @@ def delete_record(fold: Fold, said: Said) -> None:
     for slot in record.consents.values():
         hold_stated(slot, Held(said.shadow_at, said.change.sequence, "", known=False))
     record.deleted_at = max(record.deleted_at or said.at, said.at)
-    if record.last_at <= said.at:
-        record.open = False
-        for slot in (*record.slots.values(), *record.consents.values()):
-            pending = slot.pending()
-            if pending is not None:
-                pending.ended = True
-                fold.ended.add(pending.command_id)
+    if record.last_at > said.at:
+        # It has spoken since: a new link, which must be told again what it may have lost.
+        fold.entered.add(said.name)
+        return
+    record.open = False
+    for slot in (*record.slots.values(), *record.consents.values()):
+        slot.acked = None
+        pending = slot.pending()
+        if pending is not None:
+            pending.ended = True
+            fold.ended.add(pending.command_id)
 
 
 def empty_shadows(fold: Fold, said: Said) -> None:

@@ -201,14 +201,11 @@ def _told_of(order: ConsentOrder) -> tuple[str, str, str, str]:
 
 def _remember(fold: Fold, slot: Slot, command: Command, seen: str, golden: Golden | None) -> None:
     """R11: what was commanded is remembered, at least the last four and all that an echo or the breaker needs."""
-    shadow = slot.shadow()
     value = golden.value if golden is not None else seen
     pending = slot.pending()
     if pending is not None:
         fold.ended.add(pending.command_id)
-    sent = Sent(
-        command.command_id, command.golden_version, fold.at, seen, value, shadow.at if shadow is not None else 0
-    )
+    sent = Sent(command.command_id, command.golden_version, fold.at, seen, value, slot.spoken_at())
     since = fold.at - max(fold.policy.ping_pong_window_ms, fold.policy.clock_skew_tolerance_ms)
     kept = [*slot.sent, sent]
     old, recent = kept[:-KEEP_SENT], kept[-KEEP_SENT:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from streams.core.canonical import CACHE_MAX, SEP, email, folded, is_email, phone
 from streams.core.claims import hold_stated
@@ -21,7 +21,9 @@ from streams.core.state import (
     Reach,
 )
 from streams.model import ConsentStatement, LedgerEntry, Millis, Suppression
+from streams.model.change import Decision
 from streams.model.command import ToldDecision
+from streams.model.ledger import LedgerStatus
 
 OPTED_IN, OPTED_OUT, PENDING, UNKNOWN = "opted_in", "opted_out", "pending", "unknown"
 EMAIL_CHANNELS = frozenset({"email"})
@@ -243,7 +245,7 @@ def _entry(said: Said, consent: ConsentStatement, at: Millis) -> Entry:
 
 
 def _append(fold: Fold, said: Said, key: str, entry: Entry, consent: ConsentStatement) -> None:
-    """C2: the same entry delivered again is one entry."""
+    """C2: the same entry delivered again is one entry. Its row is written when it is judged."""
     entries = fold.state.entries.setdefault(key, [])
     identity = entry.identity()
     if any(known.identity() == identity for known in entries):
@@ -252,25 +254,7 @@ def _append(fold: Fold, said: Said, key: str, entry: Entry, consent: ConsentStat
     entries.append(entry)
     entries.sort(key=entry_order)
     fold.keys.add(key)
-    contact_point, channel, purpose = split(key)
-    fold.ledger.append(
-        LedgerEntry(
-            customer_id=fold.state.customer_id,
-            contact_point=contact_point,
-            channel=channel,
-            purpose=purpose,
-            decision=entry.decision,  # type: ignore[arg-type]
-            at=entry.at,
-            status="accepted",
-            record=entry.record,
-            stated_at=entry.stated_at,
-            explicit=entry.explicit,
-            method=entry.method,
-            evidence=consent.evidence,
-            expires_at=entry.expires_at,
-            caused_by=said.change.change_id,
-        )
-    )
+    fold.evidence[id(entry)] = consent.evidence
 
 
 def state_suppression(fold: Fold, said: Said, suppression: Suppression, at: Millis) -> None:
@@ -463,7 +447,7 @@ def _record_judgements(fold: Fold, key: str, entries: list[Entry], judged: Judge
     """C3: a new entry's row gets its judgement; one that a late entry reverses gets a row `rejudged`."""
     for entry, status in zip(entries, judged.statuses, strict=True):
         if entry.status == "":
-            _judge_new_row(fold, key, entry, status)
+            _append_entry(fold, key, entry, status)
         elif entry.status != status:
             _append_row(fold, key, entry.decision, entry.at, entry.method, status="rejudged", judgement=status)
         entry.status = status
@@ -478,23 +462,25 @@ def _record_judgements(fold: Fold, key: str, entries: list[Entry], judged: Judge
             _append_row(fold, key, "expire", at, entry.method, names=entry.at)
 
 
-def _judge_new_row(fold: Fold, key: str, entry: Entry, status: str) -> None:
-    contact = split(key)
-    for place, row in enumerate(fold.ledger):
-        same_key = (row.contact_point, row.channel, row.purpose) == contact
-        if same_key and (row.record, row.decision, row.stated_at, row.at) == (
-            entry.record,
-            entry.decision,
-            entry.stated_at,
+def _append_entry(fold: Fold, key: str, entry: Entry, status: str) -> None:
+    fold.state.seq += 1
+    fold.ledger.append(
+        LedgerEntry(
+            fold.state.customer_id,
+            *split(key),
+            cast(Decision, entry.decision),
             entry.at,
-        ):
-            fold.ledger[place] = _with_status(row, status)
-
-
-def _with_status(row: LedgerEntry, status: str) -> LedgerEntry:
-    values = {name: getattr(row, name) for name in row.__struct_fields__}
-    values["status"] = status
-    return LedgerEntry(**values)
+            cast(LedgerStatus, status),
+            entry.record,
+            entry.stated_at,
+            entry.explicit,
+            entry.method,
+            fold.evidence.get(id(entry)),
+            entry.expires_at,
+            fold.cause,
+            seq=fold.state.seq,
+        )
+    )
 
 
 def _append_row(
@@ -503,24 +489,23 @@ def _append_row(
     decision: str,
     at: Millis,
     method: str | None,
-    status: str = "accepted",
+    status: LedgerStatus = "accepted",
     judgement: str | None = None,
     names: Millis | None = None,
 ) -> None:
-    contact_point, channel, purpose = split(key)
+    fold.state.seq += 1
     fold.ledger.append(
         LedgerEntry(
-            customer_id=fold.state.customer_id,
-            contact_point=contact_point,
-            channel=channel,
-            purpose=purpose,
-            decision=decision,  # type: ignore[arg-type]
-            at=at,
-            status=status,  # type: ignore[arg-type]
+            fold.state.customer_id,
+            *split(key),
+            cast(Decision, decision),
+            at,
+            status,
             method=method,
             caused_by=fold.cause,
             judgement=judgement,
             names=names,
+            seq=fold.state.seq,
         )
     )
 

@@ -69,7 +69,6 @@ def decide(state: Customer, event: Input, at: Millis, policy: Policy) -> Decisio
         forget_ended(fold)
         emit_again(fold, fold.cause if isinstance(event, Change | StewardRequest) else None)
     state.due_at = next_due(fold)
-    _number(fold)
     return Decision(state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links)
 
 
@@ -256,10 +255,3 @@ def _free_refused(fold: Fold, attribute: str) -> None:
         slot = record.slots.get(attribute)
         if slot is not None:
             slot.refused = slot.quarantined = None
-
-
-def _number(fold: Fold) -> None:
-    """Ledger rows carry the customer's own running number."""
-    for place, row in enumerate(fold.ledger):
-        fold.state.seq += 1
-        fold.ledger[place] = msgspec.structs.replace(row, seq=fold.state.seq)

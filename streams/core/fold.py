@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streams.core.rules import Policy
 from streams.core.state import Customer, Record, Slot
@@ -33,6 +33,7 @@ class Fold:
         "contacts",
         "ended",
         "entered",
+        "evidence",
         "holders",
         "keys",
         "ledger",
@@ -73,6 +74,8 @@ class Fold:
         self.links: list[str] = []
         # Commands of which some part is no longer in flight.
         self.ended: set[str] = set()
+        # The evidence of new ledger entries, by the entry's identity: the state keeps only that there was some.
+        self.evidence: dict[int, dict[str, Any] | None] = {}
 
     def note(self, kind: str, record: Record | None = None, attribute: str | None = None, detail: str = "") -> None:
         """Remember what was noticed."""

@@ -86,6 +86,10 @@ class Sent(Struct):
     differed_at: Millis | None = None
     contradicted: bool = False
 
+    def since(self) -> Millis:
+        """When it took effect at the earliest: not before the shadow that it was compared with (R11a)."""
+        return max(self.at, self.compared_at)
+
     def in_flight(self) -> bool:
         """Commanded, no receipt yet, nothing different stated since (R12)."""
         return self.outcome == UNANSWERED and not self.ended
@@ -116,9 +120,13 @@ class Slot(Struct):
             held = self.acked
         return held if held is not None and held.known else None
 
+    def spoken_at(self) -> Millis:
+        """The time of the shadow register, also where what it says is that the shadow is unknown."""
+        return max(self.stated.at if self.stated is not None else 0, self.acked.at if self.acked is not None else 0)
+
     def latest_before(self, at: Millis) -> Sent | None:
-        """The last command that was issued no later than `at`."""
-        return next((sent for sent in reversed(self.sent) if sent.at <= at), None)
+        """The last command that took effect before `at`; at equal time the command holds, as its receipt does."""
+        return next((sent for sent in reversed(self.sent) if sent.since() < at), None)
 
     def pending(self) -> Sent | None:
         """The command in flight, if any: only the last one can be."""
