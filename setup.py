@@ -1,0 +1,41 @@
+"""What pyproject.toml cannot say: the schemas' place in a wheel, and the compiled core.
+
+`WRITEBACK_COMPILE=1` compiles the pure core with mypyc (it needs a C compiler and mypy in the environment of the
+build): the same source, about twice as fast. Without it everything runs as plain Python. Compile for deployment and
+benchmarks, not in an editable checkout, where the compiled modules would hide later edits.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+CORE = ("answers", "canonical", "claims", "commands", "consent", "decide", "fold", "steward", "survivorship")
+CODEC = ("change_writer", "command_writer", "ledger_writer", "primitives")
+
+
+class WithSchemas(build_py):
+    """The package and a copy of `schemas/`; an editable install reads the checkout itself."""
+
+    def run(self) -> None:
+        """Build, then copy."""
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib, "streams", "schemas")
+            shutil.copytree(Path(__file__).parent / "schemas", target, dirs_exist_ok=True)
+
+
+def compiled() -> list:
+    """The extension modules, none unless asked for."""
+    if os.environ.get("WRITEBACK_COMPILE") != "1":
+        return []
+    from mypyc.build import mypycify
+
+    paths = [f"streams/core/{name}.py" for name in CORE] + [f"streams/codec/{name}.py" for name in CODEC]
+    checks = ["--config-file=", "--ignore-missing-imports", "--disable-error-code=misc"]
+    return mypycify([*checks, *paths], opt_level="3", debug_level="0")
+
+
+setup(cmdclass={"build_py": WithSchemas}, ext_modules=compiled())
