@@ -169,9 +169,9 @@ def address(value: Address) -> str:
 
 def is_full(value: Address) -> bool:
     """R6: line1, city, country, and a postal code where the country has them."""
-    if not (value.line1 and value.city and value.country):
+    if not (value.line1.strip() and value.city.strip() and value.country.strip()):
         return False
-    return bool(value.postal_code) or country(value.country) in NO_POSTAL_CODE
+    return bool(value.postal_code.strip()) or country(value.country) in NO_POSTAL_CODE
 
 
 def merged(base: Address | None, told: Address) -> Address:
@@ -179,14 +179,14 @@ def merged(base: Address | None, told: Address) -> Address:
     if base is None:
         return told
     known = base.parts()
-    known.update((part, text) for part, text in told.parts().items() if text)
+    known.update((part, text) for part, text in told.parts().items() if text.strip())
     return Address(**known)
 
 
 def is_empty(value: Value | None) -> bool:
     """True where the value says nothing: null, blank text, an address with no part (R5)."""
     if isinstance(value, Address):
-        return not any(value.parts().values())
+        return not any(text.strip() for text in value.parts().values())
     return value is None or not value.strip()
 
 

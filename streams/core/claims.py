@@ -170,14 +170,13 @@ def _reasserted(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: 
         return False
     if not said.snapshot and own is slot.newest and _reverts(slot, own, claim, fold, said, rule):
         claim.confidence, claim.verified_by = _larger_confidence(own, claim)
-        claim.deliverable, claim.standard = own.deliverable, own.standard
+        claim.deliverable, claim.standard, claim.raised_at = own.deliverable, own.standard, own.raised_at
         return False
     key = (claim.at, claim.sequence is not None, claim.sequence or 0, claim.canonical)
     if slot.confirmed is None or key > slot.confirmed:
         slot.confirmed = key
-    before = own.confidence
-    own.confidence, own.verified_by = _larger_confidence(own, claim)
-    if own.confidence != before:
+    if _raises(slot, own, claim):
+        own.confidence, own.verified_by, own.raised_at = claim.confidence, claim.verified_by, claim.at
         fold.attributes.add(rule.name)
     fold.note("reassertion", said.record, rule.name)
     return True
@@ -211,6 +210,13 @@ def _reverts(slot: Slot, own: Claim, claim: Claim, fold: Fold, said: Said, rule:
     )
 
 
+def _raises(slot: Slot, own: Claim, claim: Claim) -> bool:
+    """R4: a larger confidence annotates as a verdict would, so that a verdict from after it is not undone."""
+    if (claim.confidence or 0.0) <= (own.confidence or 0.0):
+        return False
+    return not any(known.at >= claim.at and same(known.canonical, own.canonical) for known in slot.judgements)
+
+
 def _larger_confidence(own: Claim, claim: Claim) -> tuple[float | None, str | None]:
     if (claim.confidence or 0.0) > (own.confidence or 0.0):
         return claim.confidence, claim.verified_by
@@ -227,7 +233,8 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
     if not larger:
         if newest is None or claim.key() != newest.key():
             fold.note("older", said.record, rule.name)
-        _stand(fold.policy, rule, slot, claim)
+        if not _confirms_older(fold.policy, rule, slot, claim):
+            _stand(fold.policy, rule, slot, claim)
         return
     for judgement in slot.judgements:
         if same(judgement.canonical, claim.canonical):
@@ -241,6 +248,12 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
         if not same(pending.seen, seen):
             pending.ended = True
             fold.ended.add(pending.command_id)
+
+
+def _confirms_older(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> bool:
+    """True for a late re-assertion of a value that stands below the newest: a redelivered one makes no claim (R4)."""
+    below = next((one for one in slot.verified if one.key() < claim.key()), None)
+    return below is not None and _equal(policy, rule, below, claim)
 
 
 def _stand(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> None:
@@ -317,6 +330,10 @@ def empty_shadows(fold: Fold, said: Said) -> None:
         statement = said.change.attributes.get(attribute)
         if statement is None or (not statement.clear and not statement.retract and is_empty(statement.value)):
             slot = slot_of(said.record.slots, attribute)
+            latest = slot.latest_before(said.shadow_at)
+            if latest is not None and latest.seen:
+                # R15: a platform that never keeps a value must not be told it for ever.
+                latest.contradicted = True
             hold_stated(slot, Held(said.shadow_at, said.change.sequence, ""))
             fold.pairs.add((said.name, attribute))
 
@@ -360,10 +377,10 @@ def judge_claim(fold: Fold, verdict: Verdict, at: Millis) -> None:
 
 
 def _remember(slot: Slot, judgement: Judgement, most: int) -> bool:
-    """Keep the later verdict of each input; False where a later one is known already."""
+    """Keep the later verdict of each input; False where it or a later one is known already."""
     for place, known in enumerate(slot.judgements):
         if same(known.canonical, judgement.canonical):
-            if judgement.key() < known.key():
+            if judgement.key() <= known.key():
                 return False
             slot.judgements[place] = judgement
             return True
@@ -373,6 +390,7 @@ def _remember(slot: Slot, judgement: Judgement, most: int) -> bool:
 
 def annotate(claim: Claim, judgement: Judgement) -> None:
     """A verdict changes confidence, deliverability and standard form; never the time or the record (R8)."""
-    claim.confidence = judgement.confidence
+    if claim.raised_at is None or claim.raised_at <= judgement.at:
+        claim.confidence, claim.raised_at = judgement.confidence, None
     claim.deliverable = judgement.deliverable
     claim.standard = judgement.standard

@@ -112,12 +112,13 @@ def _adopt_policy(fold: Fold) -> None:
     """Another policy version: every winner and every record is compared again."""
     if fold.state.policy_version:
         fold.reason = fold.reason or "policy"
-        fold.attributes.update(
-            attribute
-            for record in fold.state.records.values()
+        fold.pairs.update(
+            (name, attribute)
+            for name, record in fold.state.records.items()
             for attribute in record.slots
             if attribute in fold.policy.attributes
         )
+        fold.attributes.update(attribute for _, attribute in fold.pairs)
         fold.keys.update(fold.state.entries)
         fold.entered.update(fold.state.records)
     fold.state.policy_version = fold.policy.version
@@ -142,7 +143,7 @@ def check_change(change: Change, policy: Policy) -> None:
 
 def _fold_change(fold: Fold, change: Change) -> None:
     if change.only_verdicts:
-        _fold_verdicts(fold, change, _first_seen(fold, None, change))
+        _fold_verdicts(fold, change, _first_seen(fold, fold.state.records.get(change.verdicts[0].record), change))
         return
     name = change.record
     record = fold.state.records.get(name)
@@ -201,8 +202,12 @@ def effective(fold: Fold, record: Record | None, stated: Millis | None, seen_at:
 
 
 def _first_seen(fold: Fold, record: Record | None, change: Change) -> Millis:
-    """R2: a statement without a usable time keeps the Kafka timestamp at which it was delivered first."""
-    if record is None or not _needs_memory(fold, change):
+    """R2: a statement without a usable time keeps the Kafka timestamp at which it was delivered first.
+
+    One that was clamped is known again also when its time has come meanwhile.
+    """
+    needed = _needs_memory(fold, change)
+    if record is None or not (needed or record.firsts):
         return fold.at
     names = [change.change_id]
     if change.observed_at is not None:
@@ -211,6 +216,8 @@ def _first_seen(fold: Fold, record: Record | None, change: Change) -> Millis:
     for name in names:
         if name in record.firsts:
             return record.firsts[name]
+    if not needed:
+        return fold.at
     for name in names:
         record.firsts[name] = fold.at
     while len(record.firsts) > fold.policy.limits.firsts_max:
@@ -222,8 +229,10 @@ def _needs_memory(fold: Fold, change: Change) -> bool:
     latest = fold.at + fold.policy.clock_skew_tolerance_ms
     if change.observed_at is None or change.observed_at > latest:
         return True
-    return any(consent.at is None or consent.at > latest for consent in change.consents) or any(
-        one.at is None or one.at > latest for one in change.suppressions
+    return (
+        any(consent.at is None or consent.at > latest for consent in change.consents)
+        or any(one.at is None or one.at > latest for one in change.suppressions)
+        or any(one.at is not None and one.at > latest for one in change.verdicts)
     )
 
 
@@ -233,7 +242,7 @@ def _needs_memory(fold: Fold, change: Change) -> bool:
 def _resolve_attributes(fold: Fold) -> tuple[set[str], bool]:
     """Resolve the touched attributes; the ones whose value differs now, and whether a value or a status does."""
     state, changed, differs = fold.state, set[str](), False
-    for attribute in fold.attributes:
+    for attribute in sorted(fold.attributes):
         before = state.golden.get(attribute)
         after = resolve(state, fold.policy, attribute)
         if after is None:

@@ -20,7 +20,10 @@ class Struct(msgspec.Struct, array_like=True, gc=False):
 
 
 class Claim(Struct):
-    """The statement of one record about one attribute. `kind` is VALUE, CLEAR, RETRACT or DELETE."""
+    """The statement of one record about one attribute. `kind` is VALUE, CLEAR, RETRACT or DELETE.
+
+    `raised_at`: when a re-assertion brought the confidence; a verdict from before that does not lower it.
+    """
 
     at: Millis
     sequence: int | None
@@ -33,6 +36,7 @@ class Claim(Struct):
     deliverable: bool | None = None
     standard: Address | None = None
     change_id: str | None = None
+    raised_at: Millis | None = None
 
     def key(self) -> tuple[int, bool, int, int, str]:
         """R3: (effective time, sequence, kind, canonical value); an absent sequence is the smallest."""
@@ -52,9 +56,10 @@ class Judgement(Struct):
     deliverable: bool | None
     standard: Address | None
 
-    def key(self) -> tuple[int, float, bool]:
+    def key(self) -> tuple[int, float, bool, list[str]]:
         """Of two verdicts on one input the later holds; at equal time the less confident one."""
-        return (self.at, -self.confidence, self.deliverable is False)
+        standard = list(self.standard.parts().values()) if self.standard is not None else []
+        return (self.at, -self.confidence, self.deliverable is False, standard)
 
 
 class Held(Struct):
