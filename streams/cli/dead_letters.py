@@ -59,6 +59,9 @@ def show_all(
         for letter in letters:
             click.echo(msgspec.json.encode(_facts(letter)).decode())
         return
+    if not letters:
+        click.echo("no dead letters")
+        return
     console().print(_table(letters))
     if count > len(letters):
         click.echo(f"{count - len(letters)} older ones fit too; raise --limit to see them")

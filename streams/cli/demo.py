@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 import click
 
@@ -20,4 +19,6 @@ def demo() -> None:
     Example:
       writeback demo
     """
-    sys.exit(import_module("streams.demo").run_demo())
+    from streams.demo import run_demo
+
+    sys.exit(run_demo())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 import click
 
@@ -18,4 +17,6 @@ def dev() -> None:
     Example: in another terminal, with the printed broker address
       writeback tail commands.crm --bootstrap 127.0.0.1:<port> --follow
     """
-    sys.exit(import_module("streams.demo").run_dev())
+    from streams.demo import run_dev
+
+    sys.exit(run_dev())

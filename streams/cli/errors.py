@@ -33,12 +33,15 @@ def _of_processes(error: Exception) -> Sentence | None:
     """Errors of the packages that bring Faust with them."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
+    from streams.brokers import BrokerFailed
     from streams.gateway import GatewayRefused
     from streams.lane import EXIT_REFUSED, Refused
     from streams.runtime.settings import SettingsError
 
     if isinstance(error, SettingsError | GatewayRefused):
         return Sentence("\n".join(("the settings cannot be used:", *error.problems)), EXIT_REFUSED)
+    if isinstance(error, BrokerFailed):
+        return Sentence(str(error))
     if isinstance(error, Refused):
         return Sentence(str(error), EXIT_REFUSED)
     if isinstance(error, KafkaConnectionError):

@@ -92,20 +92,22 @@ async def _get(session: Any, url: str, *path: str) -> dict[str, Any]:
 
 
 def _attributes(view: dict[str, Any]) -> Table:
-    table = Table("attribute", "value", "record", "since", "confidence", "why", show_lines=True)
+    table = Table("attribute", "value", "record", "since", "confidence", "why")
     for name, shown in view["attributes"].items():
-        table.add_row(
-            f"{name}\n({shown['rule']})",
-            _text(shown["value"]),
-            shown["record"] or "",
-            shown["effective_at"] or "",
-            _number(shown["confidence"]),
-            f"{shown['status'] or 'empty'}: {shown['why']}",
-        )
+        why = f"{shown['status'] or 'empty'}: {shown['why']} ({shown['rule']})"
+        table.add_row(name, *_claim(shown), why, style="bold")
         for loser in shown["losers"]:
-            row = (loser["record"], loser["effective_at"], _number(loser["confidence"]))
-            table.add_row("  lost", _text(loser["value"]), *row, f"{loser['reason']}: {loser['why']}")
+            table.add_row("  lost", *_claim(loser), f"{loser['reason']}: {loser['why']}")
+        table.add_section()
     return table
+
+
+def _claim(shown: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Value, record, time and confidence of a winner or a loser."""
+    value, confidence = shown["value"], shown["confidence"]
+    text = ", ".join(part for part in value.values() if part) if isinstance(value, dict) else value or ""
+    told = "" if confidence is None else f"{confidence:.2f}"
+    return text, shown["record"] or "", shown["effective_at"] or "", told
 
 
 def _consents(view: dict[str, Any]) -> Table:
@@ -125,13 +127,3 @@ def _open(view: dict[str, Any]) -> Table:
         what = f"{one['op']} {', '.join(one['attributes'])}"
         table.add_row(f"{one['platform']}:{one['record_id'] or ''}", what, f"commanded {one['issued_at']}, no receipt")
     return table
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return "\n".join(str(part) for part in value.values() if part)
-    return "" if value is None else str(value)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"

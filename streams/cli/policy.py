@@ -38,6 +38,9 @@ def check(path: Path) -> None:
     out = console()
     out.print(_platforms(found))
     out.print(_attributes(found))
+    for rule in found.platforms.values():
+        if not _has_connector(rule):
+            click.echo(f"note: there is no connector {rule.connector} here, so {rule.name} can only be replayed")
 
 
 @policy.command()
@@ -45,6 +48,17 @@ def default() -> None:
     """Print the shipped policy, comments and all."""
     shipped = resources.files("streams.policy") / "default.toml"
     click.echo(shipped.read_text(encoding="utf-8"), nl=False)
+
+
+def _has_connector(rule: PlatformRule) -> bool:
+    from streams.connectors import connector
+    from streams.model import Invalid
+
+    try:
+        connector(rule.connector)
+    except Invalid:
+        return False
+    return True
 
 
 def _platforms(found: Policy) -> Table:

@@ -42,6 +42,10 @@ def test_the_list_tells_place_origin_and_reason_and_no_value(with_topics: Comman
     assert "ann@example.com" not in output
 
 
+def test_without_dead_letters_the_list_says_so(with_topics: Command) -> None:
+    assert with_topics("dead-letters", "list").output == "no dead letters\n"
+
+
 def test_the_list_can_be_narrowed_by_topic_reason_and_time(with_topics: Command) -> None:
     with_topics.write(
         [

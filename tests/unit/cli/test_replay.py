@@ -122,6 +122,16 @@ def test_the_shipped_policy_is_printed_whole_and_passes_its_own_check(tmp_path: 
     assert "default-1 is valid" in result.output
 
 
+def test_a_policy_that_names_an_unknown_connector_is_valid_for_a_replay_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('version = "x"\n[platforms.till]\nconnector = "abacus"\n[attributes]\n', encoding="utf-8")
+
+    result = run("policy", "check", path)
+
+    assert result.exit_code == 0
+    assert "no connector abacus here, so till can only be replayed" in result.output
+
+
 def test_progress_is_told_now_and_then_and_not_for_short_work(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
 
