@@ -15,16 +15,22 @@ Offsets = dict[tuple[str, int], int]
 
 
 def create(bootstrap: str, names: Sequence[str], partitions: int) -> None:
-    """Create the topics and wait until they exist."""
+    """Create the topics and wait until they exist; kept for ever, since the input's timestamps lie in the past."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    for created in admin.create_topics([NewTopic(name, partitions, 1) for name in names]).values():
+    wanted = [NewTopic(name, partitions, 1, config={"retention.ms": "-1"}) for name in names]
+    for created in admin.create_topics(wanted).values():
         created.result(_TIMEOUT_S)
 
 
 def produce(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes, int]]) -> int:
     """Write (key, value, timestamp in ms) where Kafka's own partitioner would put them; returns the bytes of values."""
     producer = Producer(
-        {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 50, "acks": "all"}
+        {
+            "bootstrap.servers": bootstrap,
+            "partitioner": "murmur2_random",
+            "linger.ms": 50,
+            "enable.idempotence": True,  # or a retry after the topic's creation changes the order of the input
+        }
     )
     written = 0
     for key, value, timestamp_ms in records:
@@ -83,8 +89,14 @@ def _between(bootstrap: str, begin: Offsets, end: Offsets) -> Iterator[Message]:
             assert time.monotonic() < deadline, f"{remaining} records missing"
             for message in consumer.consume(_BATCH_MAX, timeout=1.0):
                 assert message.error() is None, message.error()
-                if message.offset() < end[message.topic(), message.partition()]:
+                if _before(message, end):
                     remaining -= 1
                     yield message
     finally:
         consumer.close()
+
+
+def _before(message: Message, end: Offsets) -> bool:
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None and partition is not None and offset is not None
+    return offset < end[topic, partition]

@@ -2,7 +2,6 @@
 
 import msgspec
 
-INPUT = "customer.changes"
 PARTITIONS = 4
 
 

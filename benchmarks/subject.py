@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from streams.codec import PublicCodec, change_from_json
 from streams.codec.internal import decode_customer_change
 from streams.codec.internal import encode as encode_change
@@ -17,8 +19,9 @@ Output = tuple[str, bytes, bytes]
 _POLICY = load_policy()
 _CODEC = PublicCodec()
 _LEDGER = "consent.ledger"
+_CONTACTS = "contacts"
 
-OUTPUTS = (*(f"commands.{platform}" for platform in _POLICY.platforms), _LEDGER)
+OUTPUTS = (*(f"commands.{platform}" for platform in _POLICY.platforms), _LEDGER, _CONTACTS)
 
 
 def encode(change: dict[str, Any]) -> bytes:
@@ -35,6 +38,17 @@ def fold(state: bytes | None, change: bytes, timestamp_ms: int) -> tuple[bytes, 
 
 
 def _outputs(decision: Decision) -> list[Output]:
-    customer_id = decision.state.customer_id.encode()
-    commands = [(f"commands.{one.platform}", customer_id, _CODEC.encode_command(one)) for one in decision.commands]
-    return [*commands, *((_LEDGER, ledger_key(one).encode(), _CODEC.encode_ledger(one)) for one in decision.ledger)]
+    customer_id = decision.state.customer_id
+    key = customer_id.encode()
+    outputs = [(f"commands.{one.platform}", key, _CODEC.encode_command(one)) for one in decision.commands]
+    outputs += [(_LEDGER, ledger_key(one).encode(), _CODEC.encode_ledger(one)) for one in decision.ledger]
+    version = decision.state.version
+    for point, *state in decision.contacts:
+        if point != "*":
+            outputs.append((_CONTACTS, point.encode(), _holding(customer_id, *state, version)))
+    return outputs
+
+
+def _holding(*fields: Any) -> bytes:
+    """As `streams.runtime.contacts` writes it, which cannot be imported where there is no Faust."""
+    return b"\x01" + msgspec.msgpack.encode(fields)

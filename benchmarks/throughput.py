@@ -8,10 +8,13 @@ from typing import NamedTuple
 from benchmarks import broker_side
 from benchmarks.generate import changes
 from benchmarks.race import Contender, Progress, Result, ask, run
-from benchmarks.settings import INPUT, PARTITIONS, Contest
+from benchmarks.settings import PARTITIONS, Contest
 from benchmarks.subject import OUTPUTS, encode
 from benchmarks.terminal import Terminal
 from streams.brokers import ApacheKafka, Broker
+from streams.policy import load_policy
+from streams.runtime.topics import CUSTOMER_CHANGES as INPUT
+from streams.runtime.topics import topic_specs
 
 SHORT_INPUT = f"{INPUT}.short"
 
@@ -84,7 +87,8 @@ def _turns(plan: Plan) -> Iterator[tuple[int, Contender]]:
 
 
 def _produce(plan: Plan, broker: Broker, terminal: Terminal) -> int:
-    broker_side.create(broker.bootstrap, [INPUT, SHORT_INPUT, *OUTPUTS], PARTITIONS)
+    names = [spec.name for spec in topic_specs(load_policy(), PARTITIONS)]
+    broker_side.create(broker.bootstrap, [*names, SHORT_INPUT], PARTITIONS)
     terminal.say(f"producing {plan.changes:,} changes of {plan.customers:,} customers")
     short = _records(plan.faust_changes, plan.customers)
     broker_side.produce(broker.bootstrap, SHORT_INPUT, short)

@@ -1,55 +1,40 @@
-"""The batch lane: the same core, a batch of records at a time, each batch one checkpoint of the lane."""
+"""The engine on the batch lane: the product's own processor and table, without the agents around it."""
 
 import asyncio
 import logging
-from collections.abc import Iterable
 
 from benchmarks.contenders.tally import Tally, contest
 from benchmarks.settings import Contest
-from benchmarks.subject import fold
-from streams.lane import (
-    Batch,
-    BatchTable,
-    Done,
-    Emit,
-    LaneApp,
-    LaneSettings,
-    Rows,
-    ensure_topics,
-    lane_agent,
-    make_app,
-    run,
-)
+from streams.codec import PublicCodec
+from streams.lane import Batch, BatchTable, Done, LaneApp, Rows, ensure_topics, lane_agent, make_app, run
+from streams.policy import load_policy
+from streams.runtime.engine import Engine, derive
+from streams.runtime.letters import Letters
+from streams.runtime.settings import Settings
 
 
-class Engine:
-    """The lane's processor: every record of the batch through the core, in order."""
+class Counted(Engine):
+    """The engine, which tells the tally of each batch before it begins."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-
-    def keys(self, batch: Batch) -> Iterable[bytes]:
-        """The customers of the batch."""
-        return [record.key for record in batch.records]
+    tally: Tally
 
     async def process(self, batch: Batch, rows: Rows) -> Done:
-        """State to the rows, commands to emit."""
-        self._tally.add(len(batch.records))
-        emits: list[Emit] = []
-        for record in batch.records:
-            state, outs = fold(rows.get(record.key), record.value, record.timestamp_ms)
-            rows.put(record.key, state)
-            emits.extend(Emit(*out) for out in outs)
-        return Done(emits)
+        """What the engine does."""
+        self.tally.add(len(batch.records))
+        return await super().process(batch, rows)
 
 
 def build(task: Contest) -> LaneApp:
-    """One agent with one table; the lane's defaults, which suit Apache Kafka."""
-    settings = LaneSettings(bootstrap=task.bootstrap, app_id=task.group, datadir=task.directory, web_enabled=False)
-    app = make_app(settings)
-    customers = BatchTable(app, "customers", task.partitions)
+    """One agent with one table; the defaults, which suit Apache Kafka."""
+    settings = Settings(bootstrap=task.bootstrap, partitions=task.partitions, datadir=task.directory)
+    app = make_app(settings.lane(task.group), web_enabled=False)
+    customers = BatchTable(app, "customers", task.partitions, derive)
     asyncio.run(ensure_topics(task.bootstrap, [customers.spec]))
-    lane_agent(app, [task.topic], task.partitions, customers, Engine(Tally()), "engine")
+    engine = Counted(
+        load_policy(), PublicCodec(), Letters("engine", settings), settings.record_max_bytes, settings.due_max
+    )
+    engine.tally = Tally()
+    lane_agent(app, [task.topic], task.partitions, customers, engine, "engine")
     return app
 
 

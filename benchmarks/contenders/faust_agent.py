@@ -28,7 +28,7 @@ def build() -> faust.App:
     customers = app.Table("customers", key_type=bytes, value_type=bytes, partitions=task.partitions)
 
     @app.agent(source)
-    async def engine(stream: faust.StreamT) -> None:
+    async def engine(stream: faust.StreamT[bytes]) -> None:
         async for event in stream.events():
             tally.add()
             state, outs = fold(customers.get(event.key), event.value, round(event.message.timestamp * 1000))

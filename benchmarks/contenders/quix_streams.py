@@ -1,7 +1,6 @@
 """A Quix Streams application: state in its RocksDB store with a changelog, commands with `to_topic`."""
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 from quixstreams import Application, State
@@ -34,7 +33,7 @@ def build() -> Application:
     )
     outputs = {name: _raw(app, name) for name in task.outputs}
 
-    def decide(change: bytes, key: bytes, timestamp_ms: int, headers: Any, state: State) -> Iterator[Output]:
+    def decide(change: bytes, key: bytes, timestamp_ms: int, headers: Any, state: State) -> list[Output]:
         tally.add()
         after, outs = fold(state.get_bytes("state"), change, timestamp_ms)
         state.set_bytes("state", after)
