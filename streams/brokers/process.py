@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -32,9 +32,14 @@ def _die_with_parent() -> Callable[[], None] | None:
 
 
 class Process:
-    """A child in a session of its own (a terminal's Ctrl-C is not its business), its output in `log_path`."""
+    """A child in a session of its own (a terminal's Ctrl-C is not its business), its output in `log_path`.
 
-    def __init__(self, argv: Sequence[str], log_path: Path, cwd: Path) -> None:
+    `environment` is all that it gets; None: the parent's.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], log_path: Path, cwd: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.log_path = log_path
         with log_path.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - argv is built by this package, never by input
@@ -43,6 +48,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
+                env=environment,
                 start_new_session=True,
                 preexec_fn=_die_with_parent(),
             )
@@ -56,6 +62,17 @@ class Process:
     def exit_code(self) -> int | None:
         """None while the child runs."""
         return self._child.poll()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM and return at once; several children can so stop at the same time."""
+        if self.exit_code is None:
+            self._child.terminate()
+
+    def kill(self) -> None:
+        """Send SIGKILL and wait for the end, as a crash would end it."""
+        atexit.unregister(self.stop)
+        self._child.kill()
+        self._child.wait()
 
     def stop(self, timeout_s: float) -> None:
         """Ask, wait `timeout_s`, then kill. Does nothing to a child that has ended."""

@@ -9,6 +9,7 @@ GET    /admin/records/<platform>            its record ids
 GET    /admin/records/<platform>/<id>       what it holds
 GET    /admin/edits                         the edits of every platform
 POST   /admin/edits/<platform>/<edit>       {"record_id": …, …}
+POST   /admin/sign/<platform>[?topic=…]     any bytes; the headers with which the platform would deliver them
 GET    /admin/faults/<platform>
 PATCH  /admin/faults/<platform>             some of the faults
 DELETE /admin/faults/<platform>
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from streams.sandbox.sandbox import Sandbox
 
 
+BODY_MAX_BYTES = 8_000_000  # to sign what no gateway would take
+
+
 def admin(sandbox: Sandbox) -> web.Application:
     """The admin API over one sandbox."""
     return Admin(sandbox).application()
@@ -44,7 +48,7 @@ class Admin:
         self._sandbox = sandbox
 
     def application(self) -> web.Application:
-        application = web.Application(middlewares=[_explain])
+        application = web.Application(middlewares=[_explain], client_max_size=BODY_MAX_BYTES)
         for method, path, answer in (
             ("GET", "/admin", self._overview),
             ("PUT", "/admin/gateway", self._gateway),
@@ -55,6 +59,7 @@ class Admin:
             ("GET", "/admin/records/{platform}/{id}", self._record),
             ("GET", "/admin/edits", self._edits),
             ("POST", "/admin/edits/{platform}/{edit}", self._edit),
+            ("POST", "/admin/sign/{platform}", self._sign),
             ("GET", "/admin/faults/{platform}", self._faults),
             ("PATCH", "/admin/faults/{platform}", self._set_faults),
             ("DELETE", "/admin/faults/{platform}", self._clear_faults),
@@ -110,6 +115,10 @@ class Admin:
     async def _edit(self, request: web.Request) -> web.Response:
         platform, edit = request.match_info["platform"], request.match_info["edit"]
         return _json(self._sandbox.edit(platform, edit, **await _body(request)))
+
+    async def _sign(self, request: web.Request) -> web.Response:
+        given = {"topic": topic} if (topic := request.query.get("topic")) else {}
+        return _json(self._simulator(request).sign(await request.read(), **given))
 
     async def _faults(self, request: web.Request) -> web.Response:
         switch = self._simulator(request).switch

@@ -122,6 +122,10 @@ class Simulator(ABC):
     def reset(self) -> None:
         """Forget every record."""
 
+    @abstractmethod
+    def sign(self, body: bytes, topic: str = "") -> dict[str, str]:
+        """The headers with which the platform would deliver these bytes, whatever they are."""
+
     @property
     @abstractmethod
     def edits(self) -> Mapping[str, Edit]:

@@ -60,11 +60,14 @@ class Notices:
 
     def _send(self, shape: dict[str, Any], about: str, sent_at: str) -> None:
         body = json.dumps(shape, ensure_ascii=False).encode()
+        self._simulator.outbox.send(Webhook(self._simulator.platform, about, self.sign(body, sent_at), body))
+
+    def sign(self, body: bytes, sent_at: str) -> dict[str, str]:
+        """The headers of a delivery; the time is signed with the body."""
         signature = hmac.new(self._secret().encode(), body + sent_at.encode(), hashlib.sha256).hexdigest()
-        headers = {
+        return {
             "Content-Type": "application/json",
             "Klaviyo-Webhook-Id": WEBHOOK_ID,
             "Klaviyo-Timestamp": sent_at,
             "Klaviyo-Signature": signature,
         }
-        self._simulator.outbox.send(Webhook(self._simulator.platform, about, headers, body))

@@ -110,6 +110,9 @@ class Klaviyo(Simulator):
             native=shapes.profile_object(profile, with_subscriptions=True),
         )
 
+    def sign(self, body: bytes, topic: str = "") -> dict[str, str]:
+        return self.notices.sign(body, str(shapes.api_time(self.clock())))
+
     @property
     def edits(self) -> Mapping[str, Edit]:
         return {

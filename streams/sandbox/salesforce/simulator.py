@@ -129,6 +129,16 @@ class Salesforce(Simulator):
             native=rest_contact(contact, f"v{API_VERSION}"),
         )
 
+    def sign(self, body: bytes, topic: str = "") -> dict[str, str]:
+        timestamp = str(self.clock() // 1000)
+        signed = timestamp.encode() + b"." + body
+        signature = hmac.new(self.secrets["WEBHOOK_SECRET"].encode(), signed, hashlib.sha256).hexdigest()
+        return {
+            "Content-Type": "application/json",
+            "X-Relay-Signature": signature,
+            "X-Relay-Timestamp": timestamp,
+        }
+
     @property
     def edits(self) -> Mapping[str, Edit]:
         return {
@@ -217,15 +227,7 @@ class Salesforce(Simulator):
 
     def _send(self, about: str, shape: dict[str, Any]) -> None:
         body = json.dumps(shape, ensure_ascii=False).encode()
-        timestamp = str(self.clock() // 1000)
-        signed = timestamp.encode() + b"." + body
-        signature = hmac.new(self.secrets["WEBHOOK_SECRET"].encode(), signed, hashlib.sha256).hexdigest()
-        headers = {
-            "Content-Type": "application/json",
-            "X-Relay-Signature": signature,
-            "X-Relay-Timestamp": timestamp,
-        }
-        self.outbox.send(Webhook(self.platform, about, headers, body))
+        self.outbox.send(Webhook(self.platform, about, self.sign(body), body))
 
 
 def _native(values: Mapping[str, Any]) -> dict[str, Any]:

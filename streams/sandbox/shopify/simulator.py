@@ -119,6 +119,19 @@ class Shopify(Simulator):
             native=shapes.graphql_customer(customer),
         )
 
+    def sign(self, body: bytes, topic: str = UPDATED) -> dict[str, str]:
+        digest = hmac.digest(self.secrets["WEBHOOK_SECRET"].encode(), body, hashlib.sha256)
+        return {
+            "Content-Type": "application/json",
+            "X-Shopify-Topic": topic,
+            "X-Shopify-Hmac-Sha256": base64.b64encode(digest).decode(),
+            "X-Shopify-Shop-Domain": SHOP,
+            "X-Shopify-API-Version": API_VERSION,
+            "X-Shopify-Webhook-Id": str(uuid.uuid4()),
+            "X-Shopify-Event-Id": str(uuid.uuid4()),
+            "X-Shopify-Triggered-At": zulu_ms(self.clock()),
+        }
+
     @property
     def edits(self) -> Mapping[str, Edit]:
         return {
@@ -207,17 +220,7 @@ class Shopify(Simulator):
 
     def _send(self, topic: str, about: str, event_id: str, shape: dict[str, Any]) -> None:
         body = json.dumps(shape, ensure_ascii=False).encode()
-        digest = hmac.digest(self.secrets["WEBHOOK_SECRET"].encode(), body, hashlib.sha256)
-        headers = {
-            "Content-Type": "application/json",
-            "X-Shopify-Topic": topic,
-            "X-Shopify-Hmac-Sha256": base64.b64encode(digest).decode(),
-            "X-Shopify-Shop-Domain": SHOP,
-            "X-Shopify-API-Version": API_VERSION,
-            "X-Shopify-Webhook-Id": str(uuid.uuid4()),
-            "X-Shopify-Event-Id": event_id,
-            "X-Shopify-Triggered-At": zulu_ms(self.clock()),
-        }
+        headers = {**self.sign(body, topic), "X-Shopify-Event-Id": event_id}
         self.outbox.send(Webhook(self.platform, about, headers, body))
 
 
