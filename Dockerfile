@@ -3,7 +3,7 @@ FROM python:3.11.14-slim-bookworm
 
 RUN useradd --system --create-home --home-dir /var/lib/writeback writeback
 WORKDIR /app
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
 COPY schemas schemas
 COPY streams streams
 RUN pip install --no-cache-dir --disable-pip-version-check -c constraints.txt .
