@@ -122,9 +122,12 @@ def _fold_create(fold: Fold, command_id: str, command: Unanswered, receipt: Rece
         fold.note("receipt_unmatched", detail=receipt.outcome)
         return
     sent.outcome = OUTCOMES[receipt.outcome]
-    if receipt.outcome != "applied" or receipt.record_id is None:
+    if receipt.outcome != "applied":
         slot.refused = sent.seen
         return
+    slot.acked = Held(fold.at, None, sent.seen, None, version=sent.version)
+    if receipt.record_id is None:
+        return  # applied, and the record will speak for itself
     name = f"{command.platform}:{receipt.record_id}"
     record = fold.state.records.get(name)
     if record is None:

@@ -342,23 +342,24 @@ def _reachable(fold: Fold) -> bool:
 
 
 def _has_record(fold: Fold, platform: str, rule: PlatformRule) -> bool:
-    return any(
-        record.platform == platform and record.open and rule.tells(record.record_id)
-        for record in fold.state.records.values()
-    )
+    """One that was deleted counts: its platform's word that the customer is gone there stands (K2)."""
+    return any(record.platform == platform and rule.tells(record.record_id) for record in fold.state.records.values())
 
 
 def _create(fold: Fold, platform: str, rule: PlatformRule) -> None:
     slot = slot_of(fold.state.creates, platform)
-    if slot.pending() is not None or slot.refused is not None:
+    if slot.pending() is not None or slot.acked is not None:
         return
     attributes = {
         attribute: Assignment(golden.value)
         for attribute, golden in sorted(fold.state.golden.items())
         if attribute in rule.routes and golden.value is not None and golden.status != "provisional"
     }
+    content = SEP.join(f"{attribute}{SEP}{fold.state.golden[attribute].canonical}" for attribute in attributes)
+    if slot.refused == content:
+        return
     command = _command(fold, platform, None, "create", fold.reason or "survivorship", [slot], attributes)
-    _remember(fold, slot, command, "create", None)
+    _remember(fold, slot, command, content, None)
 
 
 def _emit_validations(fold: Fold) -> None:

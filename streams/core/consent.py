@@ -126,7 +126,8 @@ class _Folding:
         if self.rule.double_opt_in and self.state != OPTED_IN:
             self._enter(PENDING, entry.at, entry, entry.at + self.rule.double_opt_in_ttl_ms)
         else:
-            self._enter(OPTED_IN, entry.at, self._stronger(entry), entry.expires_at)
+            force = self._stronger(entry)
+            self._enter(OPTED_IN, entry.at, force, force.expires_at)
         return "accepted"
 
     def _confirm(self, entry: Entry) -> str:
@@ -196,7 +197,10 @@ def state_consent(fold: Fold, said: Said, consent: ConsentStatement, at: Millis)
     _end_contradicted(fold, said, key, decision)
     _appear(fold, said, contact_point, at)
     if missed:
-        _append(fold, said, key, Entry("opt_out", at, said.name, consent.at, method="reconcile"), consent)
+        # D1: the platform's own time, else the export's.
+        at = at if consent.at is not None else said.at
+        stated_at = consent.at if consent.at is not None else said.at
+        _append(fold, said, key, Entry("opt_out", at, said.name, stated_at, method="reconcile"), consent)
     elif not said.snapshot or not fold.state.entries.get(key):
         _append(fold, said, key, _entry(said, consent, at), consent)
 

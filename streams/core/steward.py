@@ -11,6 +11,8 @@ from streams.model import Invalid, StewardRequest
 
 def check_request(request: StewardRequest, attributes: frozenset[str]) -> None:
     """Raise Invalid, with the field's name, for a request that cannot be carried out."""
+    if request.action in ("merge", "unlink", "erase"):
+        raise Invalid("unsupported_action", request.action)
     if request.action in ("pin", "unpin", "release") and request.attribute is None and request.contact_point is None:
         raise Invalid("bad_request", f"{request.action} needs an attribute or a contact point")
     if request.attribute is not None and request.attribute not in attributes:
@@ -33,8 +35,6 @@ def fold_request(fold: Fold, request: StewardRequest) -> None:
         _fold_pin(fold, request, request_id)
     elif request.action == "release":
         _release(fold, request)
-    elif request.action == "activate":
-        fold.reason = "policy"
 
 
 def _fold_pin(fold: Fold, request: StewardRequest, request_id: str) -> None:

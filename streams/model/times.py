@@ -26,7 +26,5 @@ def parse_time(text: str) -> Millis:
 
 def format_time(at: Millis) -> str:
     """Milliseconds to RFC 3339 text in UTC; whole seconds have no fraction."""
-    moment = _EPOCH + timedelta(milliseconds=at)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = at % 1000
-    return f"{text}.{fraction:03d}Z" if fraction else f"{text}Z"
+    moment = (_EPOCH + timedelta(milliseconds=at)).replace(tzinfo=None)
+    return moment.isoformat(timespec="milliseconds" if at % 1000 else "seconds") + "Z"

@@ -173,12 +173,11 @@ def _knows(state: Customer, found: Answered) -> bool:
 
 
 def _acknowledgement(command: Command) -> Receipt:
-    record_id = command.record_id if command.op != "create" else f"new-{command.command_id[:12]}"
     return Receipt(
         outcome="applied",
         command_id=command.command_id,
         customer_id=command.customer_id,
         platform=command.platform,
-        record_id=record_id,
+        record_id=command.record_id,
         at=command.issued_at,
     )

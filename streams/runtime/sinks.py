@@ -29,7 +29,9 @@ class Sink:
         self._delivery = delivery
         self._codec = codec
         self._letters = letters
-        self._told: dict[tuple[str, int], set[int]] = {}
+        # Offsets that were answered behind one that still waits, by partition, with the generation they belong to:
+        # after a rebalance nothing is known of what was written.
+        self._told: dict[tuple[str, int], tuple[int, set[int]]] = {}
 
     def keys(self, batch: Batch) -> Iterable[bytes]:
         """The fence rows of the batch's commands."""
@@ -44,7 +46,7 @@ class Sink:
     async def process(self, batch: Batch, rows: Rows) -> Done:
         """Deliver; what is not finished is presented again, and the offset stays before it."""
         emits: list[Emit] = []
-        told = self._told.setdefault((batch.topic, batch.partition), set())
+        told = self._told_in(batch)
         commands: list[tuple[Record, Command]] = []
         for record in batch.records:
             try:
@@ -60,6 +62,13 @@ class Sink:
         told.difference_update([offset for offset in told if done_offset is None or offset <= done_offset])
         RECORDS.labels(batch.topic).inc(delivered.done)
         return Done(emits, done_offset, delivered.retry_after_s if done_offset is not None else 0.0)
+
+    def _told_in(self, batch: Batch) -> set[int]:
+        generation, told = self._told.get((batch.topic, batch.partition), (batch.generation, set()))
+        if generation != batch.generation:
+            told = set()
+        self._told[(batch.topic, batch.partition)] = (batch.generation, told)
+        return told
 
     def _answers(self, commands: list[tuple[Record, Command]], delivered: Delivered, told: set[int]) -> list[Emit]:
         """Receipts, each once, also of commands that were finished behind one that waits."""
