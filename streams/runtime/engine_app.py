@@ -19,6 +19,7 @@ from streams.runtime.contacts import Contacts
 from streams.runtime.engine import Engine, derive
 from streams.runtime.intake import Intake
 from streams.runtime.letters import Letters
+from streams.runtime.security import client_auth, credentials
 from streams.runtime.settings import Settings
 from streams.runtime.vendors import translators
 
@@ -39,7 +40,7 @@ class EngineApp(NamedTuple):
 
 def build_engine(settings: Settings, policy: Policy) -> EngineApp:
     """Wire topics, tables and agents; nothing is started."""
-    app = make_app(settings.lane(APP_ID))
+    app = make_app(settings.lane(APP_ID), credentials(settings))
     codec = PublicCodec.from_environment(os.environ)
     letters = Letters(APP_ID, settings)
     count = settings.partitions
@@ -92,6 +93,6 @@ def run_engine(settings: Settings) -> NoReturn:
     built = build_engine(settings, policy)
     tables = (built.customers, built.identity, built.contacts)
     specs = [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]
-    asyncio.run(ensure_topics(settings.bootstrap, specs))
+    asyncio.run(ensure_topics(settings.bootstrap, specs, client_auth(settings)))
     add_views(built, settings)
     run(built.app, settings.log_level)

@@ -16,6 +16,7 @@ from streams.lane import BatchTable, LaneApp, TopicSpec, ensure_topics, lane_age
 from streams.policy import load_policy
 from streams.runtime import topics
 from streams.runtime.letters import Letters
+from streams.runtime.security import client_auth, credentials
 from streams.runtime.settings import Settings
 from streams.runtime.sinks import Refetcher, Sink
 from streams.runtime.vendors import all_connector_settings
@@ -34,7 +35,8 @@ def build_sinks(settings: Settings, policy: Policy, platforms: Sequence[str] = (
     """Wire an agent for each platform (all that are told anything, unless named); nothing is started."""
     chosen = list(platforms) or topics.delivered_platforms(policy)
     vendor_settings = all_connector_settings(policy, chosen, os.environ)
-    app = make_app(settings.lane(APP_ID if not platforms else f"{APP_ID}-{'-'.join(sorted(platforms))}"))
+    app_id = f"{APP_ID}-{'-'.join(sorted(platforms))}" if platforms else APP_ID
+    app = make_app(settings.lane(app_id), credentials(settings))
     codec = PublicCodec.from_environment(os.environ)
     letters = Letters(APP_ID, settings)
     deliveries: list[Delivery] = []
@@ -80,6 +82,6 @@ def run_sinks(settings: Settings, platforms: Sequence[str] = ()) -> NoReturn:
     Path(settings.datadir).mkdir(parents=True, exist_ok=True)
     policy = load_policy(settings.policy_path)
     built = build_sinks(settings, policy, platforms)
-    asyncio.run(ensure_topics(settings.bootstrap, sinks_specs(settings, policy, built)))
+    asyncio.run(ensure_topics(settings.bootstrap, sinks_specs(settings, policy, built), client_auth(settings)))
     add_health(built.app, list(built.fences.values()))
     run(built.app, settings.log_level)
