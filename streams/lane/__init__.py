@@ -7,6 +7,7 @@ from streams.lane.agent import lane_agent
 from streams.lane.app import LaneApp, check_versions, make_app, run
 from streams.lane.checkpoint import Checkpointer
 from streams.lane.errors import EXIT_BUG, EXIT_REFUSED, NotHere, Refused, TooLarge
+from streams.lane.lane import Lane, PartitionStats
 from streams.lane.murmur import partition_of
 from streams.lane.records import Batch, Done, Emit, Headers, Processor, Record
 from streams.lane.route import is_here, owner_url, partition_url
@@ -19,6 +20,8 @@ __all__ = [
     "LaneSettings",
     "LaneApp",
     "make_app",
+    "Lane",
+    "PartitionStats",
     "run",
     "check_versions",
     "Record",

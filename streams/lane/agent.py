@@ -13,6 +13,7 @@ from streams.lane.errors import Refused
 from streams.lane.lane import AgentLane, Lane
 from streams.lane.records import Batch, Processor
 from streams.lane.table import BatchTable
+from streams.lane.topics import TopicSpec
 
 if TYPE_CHECKING:
     from streams.lane.app import LaneApp
@@ -41,7 +42,7 @@ def lane_agent(
     Raises Refused if a topic or the table already has an agent, or the table has another number of partitions.
     """
     _require(app.lane, topics, partitions, table)
-    app.lane.topics.update(topics)
+    app.lane.topics.update((topic, TopicSpec(topic, partitions)) for topic in topics)
     lane: AgentLane | None = None
 
     def start() -> AgentLane:
@@ -70,7 +71,7 @@ _QUEUE_MAX = 100_000
 
 
 def _require(lane: Lane, topics: Sequence[str], partitions: int, table: BatchTable | None) -> None:
-    if taken := lane.topics.intersection(topics):
+    if taken := lane.topics.keys() & set(topics):
         raise Refused(f"Topic {min(taken)} already has an agent; one agent must read a topic.")
     if table is None:
         return

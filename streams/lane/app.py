@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
 import threading
 from importlib.metadata import version
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import IO, Any, NoReturn
 
 import faust
 from faust.types.auth import CredentialsT
@@ -31,19 +33,39 @@ def check_versions() -> None:
         raise Refused(f"Installed versions do not fit: {', '.join(wrong)}. Install the pinned ones.")
 
 
+def lock_directory(directory: Path) -> IO[bytes]:
+    """Hold the directory while the returned file is open. Raises Refused if another process holds it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    held = (directory / "lock").open("wb")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise Refused(
+            f"{directory} is in use by another worker. Give each worker a data directory of its own."
+        ) from None
+    return held
+
+
 class LaneApp(faust.App):
     """A Faust app with a lane. Ends the process when a stop takes longer than `stop_timeout_s`."""
 
     lane: Lane
 
     _watch: threading.Timer | None = None
+    _directory_lock: IO[bytes] | None = None
 
     async def on_first_start(self) -> None:
-        """Also hear signals when the event loop is stuck: Python's handlers run between any two of its bytecodes."""
+        """Take the data directory for this process alone, and hear signals even when the event loop is stuck."""
         await super().on_first_start()
+        try:
+            self._directory_lock = lock_directory(Path(self.lane.settings.datadir))
+        except Refused as error:
+            stop_refused(log, error)
         for number in (signal.SIGTERM, signal.SIGINT):
             if signal.getsignal(number) not in (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler):
-                signal.signal(number, self._bound_stop)  # asyncio's own handler does nothing: it reads the wakeup fd
+                # Between any two bytecodes. The handler of asyncio in its place does nothing: it reads the wakeup fd.
+                signal.signal(number, self._bound_stop)
 
     async def on_stop(self) -> None:
         """Finish the batches in hand, commit, and leave; bounded."""

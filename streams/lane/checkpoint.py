@@ -10,7 +10,7 @@ from typing import Protocol
 from streams.lane.producer import Outbox
 from streams.lane.records import Batch, Done, Processor
 from streams.lane.rows import Rows
-from streams.lane.store import PartitionStore
+from streams.lane.store import PartitionStore, Position
 
 
 class Table(Protocol):
@@ -85,11 +85,11 @@ class Checkpointer:
         self._fault(2)
 
         # 3. The changed rows to the changelog, acknowledged. If we die after this, recovery reads them.
-        offset = await self._send_rows(batch, rows)
+        position = await self._send_rows(batch, rows)
         self._fault(3)
 
         # 4. The same rows, the local rows and the changelog offset to RocksDB, in one write.
-        self._write(batch, rows, offset)
+        self._write(batch, rows, position)
         self._fault(4)
 
         # 5. Acknowledge: the next commit covers it.
@@ -107,15 +107,15 @@ class Checkpointer:
         if not self._ownership.owns(batch):
             raise Lost
 
-    async def _send_rows(self, batch: Batch, rows: Rows) -> int | None:
+    async def _send_rows(self, batch: Batch, rows: Rows) -> Position | None:
         if self._table is None or not rows.written:
             return None
         self._require_owned(batch)
         return await self._outbox.send_rows(self._table.changelog_name, batch.partition, rows.written)
 
-    def _write(self, batch: Batch, rows: Rows, offset: int | None) -> None:
+    def _write(self, batch: Batch, rows: Rows, position: Position | None) -> None:
         if self._table is not None and (rows.written or rows.local):
-            self._table.store(batch.partition).write(rows.written, rows.local, offset)
+            self._table.store(batch.partition).write(rows.written, rows.local, position)
 
     def _fault(self, step: int) -> None:
         if self._fault_step == step:

@@ -7,13 +7,14 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from streams.lane.checkpoint import Checkpointer, Lost
 from streams.lane.errors import EXIT_BUG, EXIT_REFUSED, Refused
 from streams.lane.producer import Outbox, Producer
 from streams.lane.records import Batch
 from streams.lane.settings import LaneSettings
+from streams.lane.topics import TopicSpec
 
 if TYPE_CHECKING:
     from faust.types import AppT
@@ -124,13 +125,26 @@ class AgentLane:
         await asyncio.gather(*(lane.settle(grace_s) for lane in self._by_partition.values()))
 
 
+class PartitionStats(NamedTuple):
+    """One partition of an agent's topic: the next offset to commit, the records behind (None: not known yet), the
+    batches and records done since the worker started, and the seconds since the last one was."""
+
+    topic: str
+    partition: int
+    position: int
+    lag: int | None
+    batches: int
+    records: int
+    idle_s: float
+
+
 class Lane:
     """What the agents of one app share; `app.lane`."""
 
     def __init__(self, app: AppT, settings: LaneSettings) -> None:
         self._app = app
         self.settings = settings
-        self.topics: set[str] = set()
+        self.topics: dict[str, TopicSpec] = {}
         self._agents: list[AgentLane] = []
         self._outbox: Outbox | None = None
 
@@ -149,6 +163,15 @@ class Lane:
     def add(self, agent: AgentLane) -> None:
         """Register an agent, to be settled with the others."""
         self._agents.append(agent)
+
+    @property
+    def ready(self) -> bool:
+        """Whether rows are recovered and records are being read; False during a rebalance."""
+        return self._app.tables.actives_ready and not self._app.rebalancing
+
+    def stats(self) -> list[PartitionStats]:
+        """How far this worker is in each partition of the agents' topics that it holds."""
+        return self.consumer.stats()
 
     def owns_partition(self, topic: str, partition: int) -> bool:
         """Whether this worker works on the partition now; for periodic work that one worker should do."""

@@ -16,6 +16,7 @@ from streams.lane.errors import Refused, TooLarge
 from streams.lane.murmur import partition_of
 from streams.lane.records import Emit, Headers
 from streams.lane.settings import LaneSettings
+from streams.lane.store import Position
 
 if TYPE_CHECKING:
     from streams.lane.app import LaneApp
@@ -60,10 +61,12 @@ class Outbox:
                 targets[target] = [line]
         await self._deliver(targets)
 
-    async def send_rows(self, topic: str, partition: int, rows: Mapping[bytes, bytes | None]) -> int | None:
-        """Write a table's changed rows to its changelog; the last offset, None if the broker did not tell."""
+    async def send_rows(self, topic: str, partition: int, rows: dict[bytes, bytes | None]) -> Position | None:
+        """Write a table's changed rows to its changelog; the place of the last, None if the broker did not tell."""
         lines: list[_Line] = [(key, value, None, ()) for key, value in rows.items()]
-        return await self._deliver({(topic, partition): lines})
+        offset = await self._deliver({(topic, partition): lines})
+        last_key, last_value = next(reversed(rows.items()))
+        return None if offset is None else Position.of(offset, last_key, last_value)
 
     def require_fit(self, emits: Iterable[Emit]) -> None:
         """Raise TooLarge for the first emit over the record limit."""

@@ -76,6 +76,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
         coordinator._do_heartbeat = watched
 
+    def end(self, tp: TP) -> int | None:
+        """The partition's end by the last fetch, None before the first."""
+        try:
+            end: int | None = self._ensure_consumer().highwater(TopicPartition(*tp))
+        except (AssertionError, IllegalStateError):
+            return None  # just taken away
+        return end
+
     # --- called by aiokafka in a rebalance; the main loop does the work, unless it is stopping and never will
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer
@@ -19,7 +19,7 @@ from mode import Service
 from streams.lane.errors import NotHere, Refused, stop_refused
 from streams.lane.lane import lane_of
 from streams.lane.settings import LaneSettings
-from streams.lane.store import PartitionStore
+from streams.lane.store import PartitionStore, Position
 from streams.lane.table import BatchTable
 
 log = logging.getLogger(__name__)
@@ -136,59 +136,75 @@ class _Recovering:
         self._partitions = partitions
         self._settings = settings
         self._behind = set(partitions)
+        self._begins: Mapping[TopicPartition, int] = {}
+        self._stale: set[TopicPartition] = set()
         self._applied = 0
         self._began_s = self._told_s = time.monotonic()
 
     async def run(self) -> None:
-        await self._require_topics()
-        self._consumer.assign(list(self._partitions))
-        begins = await self._consumer.beginning_offsets(list(self._partitions))
+        changelogs = list(self._partitions)
+        self._consumer.assign(changelogs)
+        self._begins = await self._consumer.beginning_offsets(changelogs)
         for tp, partition in self._partitions.items():
-            self._consumer.seek(tp, _start(partition, begins[tp]))
+            self._consumer.seek(tp, _start(partition, self._begins[tp]))
+            if partition.store.is_stale(self._settings.table_offline_max_s):
+                self._stale.add(tp)
+            partition.store.begin_reading()
         while self._behind:
             await self._read()
             await self._look()
             self._tell()
         log.info("Recovered %s changelog records in %.1f s", self._applied, time.monotonic() - self._began_s)
 
-    async def _require_topics(self) -> None:
-        known = await self._consumer.topics()
-        for partition in self._partitions.values():
-            if partition.changelog.topic not in known:
-                raise Refused(
-                    f"{partition}: its changelog topic {partition.changelog.topic} does not exist. "
-                    "Create the topics first, then start again."
-                )
-
     async def _read(self) -> None:
         try:
             batches = await self._consumer.getmany(*self._behind, timeout_ms=_POLL_MS, max_records=_RECORDS_MAX)
         except OffsetOutOfRangeError as error:
-            raise _ahead(self._partitions[next(iter(error.args[0]))]) from None
+            raise _foreign(self._partitions[next(iter(error.args[0]))]) from None
         except CorruptRecordException:
+            names = ", ".join(str(self._partitions[tp]) for tp in sorted(self._behind))
             raise Refused(
-                f"{', '.join(map(str, map(self._partitions.__getitem__, self._behind)))}: a changelog record fails its "
-                "checksum. Restore the topic on the broker, then start again."
+                f"{names}: a changelog record fails its checksum. Restore the topic on the broker, then start again."
             ) from None
         for tp, records in batches.items():
-            partition = self._partitions[tp]
-            rows = {record.key: record.value for record in records if record.key is not None}
-            partition.store.replay(rows, records[-1].offset, partition.table.derive)
-            self._applied += len(records)
+            self._apply(self._partitions[tp], records)
             await asyncio.sleep(0)
 
+    def _apply(self, partition: _Partition, records: Sequence[Any]) -> None:
+        position = partition.store.position
+        if position is not None and records[0].offset == position.offset:
+            if Position.of(position.offset, records[0].key, records[0].value) != position:
+                raise _foreign(partition)
+            records = records[1:]
+        if records and partition.changelog in self._stale:
+            self._rebuild(partition)
+        elif records:
+            rows = {record.key: record.value for record in records if record.key is not None}
+            last = Position.of(records[-1].offset, records[-1].key, records[-1].value)
+            partition.store.replay(rows, last, partition.table.derive)
+            self._applied += len(records)
+
+    def _rebuild(self, partition: _Partition) -> None:
+        """Compaction drops tombstones after a day: rows that missed one would keep what was deleted."""
+        log.warning("%s was away too long: its rows are rebuilt from the changelog", partition)
+        self._stale.discard(partition.changelog)
+        partition.store.wipe()
+        partition.store.begin_reading()
+        self._consumer.seek(partition.changelog, self._begins[partition.changelog])
+
     async def _look(self) -> None:
-        """Cross off who has reached the end, which the broker tells with each fetch (ListOffsets is not needed)."""
+        """Cross off who has reached the end, which the broker tells with each fetch (ListOffsets is not exact)."""
         for tp in list(self._behind):
-            end = self._consumer.highwater(tp)
+            end, partition = self._consumer.highwater(tp), self._partitions[tp]
             if end is None:
                 continue
-            position = await self._consumer.position(tp)
-            if position > end:
-                raise _ahead(self._partitions[tp])
-            if position == end:
+            offset = partition.store.offset
+            if offset is not None and offset >= end:
+                raise _foreign(partition)
+            if await self._consumer.position(tp) >= end:
                 self._behind.discard(tp)
                 self._consumer.pause(tp)
+                partition.store.mark_current()
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -198,6 +214,7 @@ class _Recovering:
 
 
 def _start(partition: _Partition, begin: int) -> int:
+    """Where to read: from the last record that the rows contain, to see that it is still the same one."""
     offset = partition.store.offset
     if offset is None:
         return begin
@@ -206,14 +223,14 @@ def _start(partition: _Partition, begin: int) -> int:
             f"{partition}: its rows end at changelog offset {offset}, but topic {partition.changelog.topic} begins at "
             f"{begin}, so changes are missing. Stop the worker, remove {partition.store.path}, start again."
         )
-    return offset + 1
+    return max(offset, begin)
 
 
-def _ahead(partition: _Partition) -> Refused:
+def _foreign(partition: _Partition) -> Refused:
     return Refused(
-        f"{partition}: its rows contain changelog offset {partition.store.offset}, beyond the end of topic "
-        f"{partition.changelog.topic}, which must have been recreated or cut. If that was meant, stop the worker, "
-        f"remove {partition.store.path}, start again."
+        f"{partition}: its rows contain changelog offset {partition.store.offset}, which topic "
+        f"{partition.changelog.topic} does not have or has otherwise: the topic was recreated or cut. If that was "
+        f"meant, stop the worker, remove {partition.store.path}, start again."
     )
 
 

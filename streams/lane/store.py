@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, Self, cast
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
@@ -20,10 +21,22 @@ _ROW = b"\x01"
 _LOCAL = b"\x02"
 _AFTER_LOCAL = b"\x03"
 _OFFSET = b"__faust\0offset__"
-_STAMP = b"__lane\0written_at_ms__"
+_STAMP = b"__lane\0stamp__"
 
 _BLOOM_BITS = 10
 _LOG_FILES_KEPT = 2
+
+
+class Position(NamedTuple):
+    """A place in the changelog: the offset of a record, and a checksum to know it again by."""
+
+    offset: int
+    checksum: int
+
+    @classmethod
+    def of(cls, offset: int, key: bytes | None, value: bytes | None) -> Self:
+        """Of the record at `offset`."""
+        return cls(offset, zlib.crc32(value or b"", zlib.crc32(key or b"")))
 
 
 def options(settings: LaneSettings, cache: Cache) -> Options:
@@ -50,6 +63,8 @@ class PartitionStore:
         self._unlogged = WriteOptions()
         cast(Any, self._unlogged).disable_wal = True  # the stubs take the property for a method
         self._db = self._open()
+        self._current = False
+        self._complete_at_ms = self._stamp()[0]
 
     def _open(self) -> Rdict:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +72,8 @@ class PartitionStore:
 
     def close(self) -> None:
         """Write everything to the files and release them, so that another may open them."""
+        if self._current and (position := self.position):
+            self._db.write(self._placed(position), self._unlogged)
         self._db.close()
 
     def wipe(self) -> None:
@@ -64,6 +81,21 @@ class PartitionStore:
         self._db.close()
         shutil.rmtree(self.path)
         self._db = self._open()
+        self._current = False
+        self._complete_at_ms = 0
+
+    def is_stale(self, offline_max_s: float) -> bool:
+        """Whether there are rows that were last known to follow the changelog longer ago than that."""
+        return self.position is not None and _now_ms() - self._complete_at_ms > offline_max_s * 1000.0
+
+    def begin_reading(self) -> None:
+        """The changelog is being read from now on; empty rows have missed nothing that is there now."""
+        if self.position is None:
+            self._complete_at_ms = _now_ms()
+
+    def mark_current(self) -> None:
+        """The rows contain the whole changelog, and will while this process holds them."""
+        self._current = True
 
     def read(self, key: bytes) -> bytes | None:
         """One row."""
@@ -98,33 +130,40 @@ class PartitionStore:
         return [(key[1:], value) for key, value in itertools.islice(pairs, limit)]
 
     @property
-    def offset(self) -> int | None:
-        """Offset of the last changelog record that these rows contain, None if they contain none."""
-        stored = self._db.get(_OFFSET)
-        return None if stored is None else int(stored)
+    def position(self) -> Position | None:
+        """The last changelog record that these rows contain, None if they contain none."""
+        offset = self._db.get(_OFFSET)
+        return None if offset is None else Position(int(offset), self._stamp()[1])
 
     @property
-    def written_at_s(self) -> float | None:
-        """Wall clock of the last write, None if there was none."""
-        stored = self._db.get(_STAMP)
-        return None if stored is None else int(stored) / 1000.0
+    def offset(self) -> int | None:
+        """The offset of `position`, under Faust's own key."""
+        return None if (position := self.position) is None else position.offset
+
+    def _stamp(self) -> tuple[int, int]:
+        at_ms, checksum = (self._db.get(_STAMP) or b"0 0").split()
+        return int(at_ms), int(checksum)
 
     def write(
-        self, rows: Mapping[bytes, bytes | None], local: Mapping[bytes, bytes | None], offset: int | None
+        self, rows: Mapping[bytes, bytes | None], local: Mapping[bytes, bytes | None], position: Position | None
     ) -> None:
-        """All of it or nothing: rows, local rows (None removes) and the changelog offset (None: unchanged)."""
-        batch = WriteBatch(raw_mode=True)
+        """All of it or nothing: rows, local rows (None removes) and the place in the changelog (None: unchanged)."""
+        batch = WriteBatch(raw_mode=True) if position is None else self._placed(position)
         _fill(batch, _ROW, rows)
         _fill(batch, _LOCAL, local)
-        if offset is not None:
-            batch.put(_OFFSET, str(offset).encode())
-            batch.put(_STAMP, str(int(time.time() * 1000)).encode())
         self._db.write(batch, self._unlogged)
 
-    def replay(self, rows: Mapping[bytes, bytes | None], offset: int, derive: Derive | None) -> None:
-        """Apply changelog records up to `offset`, and rebuild the local rows that follow from them."""
+    def _placed(self, position: Position) -> WriteBatch:
+        at_ms = _now_ms() if self._current else self._complete_at_ms
+        batch = WriteBatch(raw_mode=True)
+        batch.put(_OFFSET, b"%d" % position.offset)
+        batch.put(_STAMP, b"%d %d" % (at_ms, position.checksum))
+        return batch
+
+    def replay(self, rows: Mapping[bytes, bytes | None], position: Position, derive: Derive | None) -> None:
+        """Apply changelog records up to `position`, and rebuild the local rows that follow from them."""
         local = self._derived(rows, derive) if derive is not None else {}
-        self.write(rows, local, offset)
+        self.write(rows, local, position)
 
     def _derived(self, rows: Mapping[bytes, bytes | None], derive: Derive) -> dict[bytes, bytes | None]:
         local: dict[bytes, bytes | None] = {}
@@ -137,6 +176,10 @@ class PartitionStore:
         return local
 
 
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
 def _fill(batch: WriteBatch, kind: bytes, pairs: Mapping[bytes, bytes | None]) -> None:
     put, delete = batch.put, batch.delete
     for key, value in pairs.items():
@@ -146,4 +189,4 @@ def _fill(batch: WriteBatch, kind: bytes, pairs: Mapping[bytes, bytes | None]) -
             put(kind + key, value)
 
 
-__all__ = ["Cache", "Derive", "PartitionStore", "options"]
+__all__ = ["Cache", "Derive", "PartitionStore", "Position", "options"]

@@ -46,6 +46,20 @@ async def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], auth: Mappin
         await admin.close()
 
 
+async def require_topics(bootstrap: str, specs: Iterable[TopicSpec], auth: Mapping[str, Any] | None = None) -> None:
+    """Raise Refused, listing all of them, for topics that are missing or have another number of partitions."""
+    wanted = list(specs)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap.split(","), **(auth or {}))
+    await admin.start()
+    try:
+        present = await _partition_counts(admin, [spec.name for spec in wanted])
+    finally:
+        await admin.close()
+    if missing := [spec.name for spec in wanted if spec.name not in present]:
+        raise Refused(f"Topics do not exist: {', '.join(missing)}. Create the topics first, then start again.")
+    _require_equal(wanted, present)
+
+
 async def _partition_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
     """Of those that exist. Asked for all topics, since asking for one by name may create it."""
     known = set(await admin.list_topics())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -16,8 +16,9 @@ import aiokafka
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
+from mode import Service
 
-from streams.lane.lane import Lane, lane_of
+from streams.lane.lane import Lane, PartitionStats, lane_of
 from streams.lane.producer import Producer
 from streams.lane.reader import NOTHING, ConsumerThread, Taken
 from streams.lane.records import Batch, Record
@@ -35,6 +36,7 @@ class Consumer(driver.Consumer):
         self._in_hand: Counter[TP] = Counter()
         self._done: dict[TP, int] = {}
         self._room = asyncio.Event()
+        self._progress: dict[TP, _Progress] = defaultdict(_Progress)
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -57,7 +59,9 @@ class Consumer(driver.Consumer):
     def done(self, batch: Batch, next_offset: int) -> None:
         """Everything of the batch's partition below `next_offset` may be committed."""
         if batch.generation == self.app.consumer_generation_id:
-            self._done[TP(batch.topic, batch.partition)] = next_offset
+            tp = TP(batch.topic, batch.partition)
+            self._done[tp] = next_offset
+            self._progress[tp].count(batch, next_offset)
 
     def release(self, batch: Batch) -> None:
         """The batch is no longer in hand, finished or dropped: there is room for another."""
@@ -65,6 +69,14 @@ class Consumer(driver.Consumer):
             self._in_hand[TP(batch.topic, batch.partition)] -= 1
             self._room.set()
             self._thread.wake()
+
+    def stats(self) -> list[PartitionStats]:
+        """How far the lane is in each partition of its topics that this worker holds."""
+        held = sorted(tp for tp in self.assignment() if tp.topic in self._lane.topics)
+        return [self._progress[tp].stats(tp, self._position(tp), self._thread.end(tp)) for tp in held]
+
+    def _position(self, tp: TP) -> int:
+        return self._done.get(tp) or self._committed_offset[tp] or 0
 
     # --- reading
 
@@ -154,6 +166,10 @@ class Consumer(driver.Consumer):
         self.app.monitor.on_tp_commit(ours)
         return True
 
+    @Service.task
+    async def _commit_livelock_detector(self) -> None:
+        """Nothing: Faust's crashes the worker when a partition has no position yet. `Lane.stats` shows what stalls."""
+
     # --- rebalancing and stopping
 
     async def wait_empty(self) -> None:
@@ -186,6 +202,26 @@ class Consumer(driver.Consumer):
         self._in_hand.clear()
         self._read_offset.update(committed)
         self._committed_offset.update(committed)
+
+
+class _Progress:
+    """Counts of one partition since this worker got it first."""
+
+    def __init__(self) -> None:
+        self._batches = 0
+        self._records = 0
+        self._at_s = time.monotonic()
+
+    def count(self, batch: Batch, next_offset: int) -> None:
+        self._batches += 1
+        rest = batch.after(next_offset - 1) if next_offset <= batch.last_offset else None
+        self._records += len(batch.records) - (len(rest.records) if rest else 0)
+        self._at_s = time.monotonic()
+
+    def stats(self, tp: TP, position: int, end: int | None) -> PartitionStats:
+        lag = None if end is None else max(0, end - position)
+        idle_s = time.monotonic() - self._at_s
+        return PartitionStats(*tp, position, lag, self._batches, self._records, idle_s)
 
 
 class Transport(driver.Transport):

@@ -67,7 +67,6 @@ class Pipeline:
             "commit_interval_s": 0.3,
             "batch_max_records": 20,
             "idempotent": bool(self.broker.profile["idempotence"]),
-            "producer_single_record_batches": self.broker.profile["batch_records_max"] == 1,
             "node_url": f"http://127.0.0.1/{name}",
         }
 
@@ -84,13 +83,10 @@ class Pipeline:
     async def produce(self, pairs: Iterable[tuple[bytes, bytes | None]], compression: str | None = None) -> None:
         """Write to the source, by key, in order."""
         async with producer(self.broker, compression) as out:
-            single = self.broker.profile["batch_records_max"] == 1
             sent = []
             for key, value in pairs:
                 partition = partition_of(key, PARTITIONS)
                 sent.append(await out.send(self.source, value, key=key, partition=partition))
-                if single:
-                    await sent[-1]
             await asyncio.gather(*sent)
 
     async def outputs(self, count: int, timeout_s: float = 30.0) -> dict[bytes, list[bytes]]:

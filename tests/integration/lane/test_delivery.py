@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streams.brokers import Broker
-from tests.integration.lane.harness import Pipeline, compacted, expected, first_sights, numbers
+from tests.integration.lane.harness import Pipeline, compacted, expected, first_sights, numbers, reader
 
 
 async def settled(pipeline: Pipeline, pairs: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
@@ -93,6 +93,19 @@ async def test_two_workers_share_the_partitions_and_lose_nothing_when_they_come_
         assert expected(pairs) == await settled(pipeline, pairs)
         assert exit_code == 0
         assert await pipeline.committed_all(len(pairs))
+
+
+async def test_records_can_be_produced_one_to_a_batch(embedded_broker: Broker, tmp_path: Path) -> None:
+    """For readers that rely on the embedded broker's ListOffsets, which is wrong behind a larger batch."""
+    pairs = numbers(keys=5, each=4)
+    async with Pipeline(embedded_broker, tmp_path).running() as pipeline:
+        await pipeline.produce(pairs)
+        pipeline.start(settings={"producer_single_record_batches": True})
+
+        assert expected(pairs) == await settled(pipeline, pairs)
+        async with reader(embedded_broker, pipeline.sink) as sink:
+            ends = await sink.end_offsets(sink.assignment())
+        assert len(pairs) == sum(ends.values())
 
 
 @pytest.mark.parametrize("compression", ["gzip", "lz4", "snappy", "zstd"])
