@@ -7,21 +7,25 @@ acknowledgement is ignored: only a finished checkpoint moves the offset that is 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import aiokafka
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 from mode import Service
 
+from streams.lane.errors import Refused, stop_refused
 from streams.lane.lane import Lane, PartitionStats, lane_of
 from streams.lane.producer import Producer
 from streams.lane.reader import NOTHING, ConsumerThread, Taken
 from streams.lane.records import Batch, Record
+
+log = logging.getLogger(__name__)
 
 _IDLE_WAIT_S = 1.0
 
@@ -90,9 +94,9 @@ class Consumer(driver.Consumer):
         except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.app.should_stop:
                 raise
-        except Exception as error:
-            self.log.exception("Reading failed: %s", type(error).__name__)
-            raise
+        except CorruptRecordException as error:
+            what = f"A record cannot be read ({error}). Restore the topic on the broker, or move the group beyond it."
+            stop_refused(log, Refused(what))
 
     async def _take(self) -> Taken:
         if not self.flow_active:
@@ -175,6 +179,7 @@ class Consumer(driver.Consumer):
     async def wait_empty(self) -> None:
         """Come to rest, then commit: bounded by the drain timeout and the delivery timeout."""
         await self._lane.settle()
+        await self.maybe_wait_for_commit_to_finish()  # it may have begun before the last acknowledgements
         await self.commit()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
