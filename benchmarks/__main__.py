@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from benchmarks import machine, report, throughput
-from benchmarks.environments import quix_python
+from benchmarks.environments import can_compile, product, quix_python
 from benchmarks.terminal import Terminal
 
 _DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -17,14 +17,15 @@ _DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 @click.option("--faust-changes", default=20_000, show_default=True, help="Changes for the plain Faust agent.")
 @click.option("--rounds", default=3, show_default=True, help="Times that each contender runs; the median counts.")
 @click.option("--quix/--no-quix", default=True, help="Run Quix Streams, in an environment of its own.")
+@click.option("--compiled/--plain", default=True, help="The core as it is deployed, where a C compiler is found.")
 @click.option("--out", type=click.Path(path_type=Path), default=_DOCS, help="Where to write the page.")
-def main(changes: int, customers: int, faust_changes: int, rounds: int, quix: bool, out: Path) -> None:
+def main(changes: int, customers: int, faust_changes: int, rounds: int, quix: bool, compiled: bool, out: Path) -> None:
     """Compare the engine with a plain Faust agent and with Quix Streams, on Apache Kafka, on this machine."""
     terminal = Terminal()
-    python = quix_python() if quix else None
-    facts = machine.facts(python)
-    racers = throughput.contenders(changes, faust_changes, python)
-    plan = throughput.Plan(changes, customers, faust_changes, rounds, racers)
+    terminal.say("preparing the product and the environments")
+    home, python = product(compiled and can_compile()), quix_python() if quix else None
+    facts = machine.facts(home, python)
+    plan = throughput.plan(changes, customers, faust_changes, rounds, home, python)
     found = throughput.compare(plan, terminal)
     terminal.table(report.HEADER, report.rows(found))
     out.write_text(report.page(facts, plan, found))

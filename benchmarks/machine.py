@@ -18,7 +18,7 @@ print(json.dumps({name: version(name) for name in sys.argv[1:]}))
 """
 
 
-def facts(quix_python: str | None) -> dict[str, str]:
+def facts(home: Path, quix_python: str | None) -> dict[str, str]:
     """Name -> value, in the order to show them."""
     found = {
         "CPU": f"{_cpu_model()}, {os.cpu_count()} cores",
@@ -28,9 +28,10 @@ def facts(quix_python: str | None) -> dict[str, str]:
         "Python": platform.python_version(),
         "Apache Kafka": ApacheKafka.version(),
     }
+    found["The core"] = "compiled with mypyc" if list(home.glob("streams/core/*.so")) else "plain Python"
     found.update({name: version(name) for name in _PACKAGES})
     if quix_python:
-        found.update(ask([quix_python, "-c", _VERSIONS, *_QUIX_PACKAGES]))
+        found.update(ask([quix_python, "-c", _VERSIONS, *_QUIX_PACKAGES], home))
     return found
 
 

@@ -56,10 +56,11 @@ class Result(NamedTuple):
 
 
 class Contender(NamedTuple):
-    """A program: the interpreter to run it with, its module, and how many of the changes it gets."""
+    """A program: its module, the interpreter and the built product to run it with, and how many changes it gets."""
 
     name: str
     python: str
+    home: Path
     module: str
     changes: int
 
@@ -120,6 +121,7 @@ class _Running:
 
     def __init__(self, contender: Contender, contest: Contest, log_path: Path) -> None:
         self._argv = [contender.python, "-m", contender.module, msgspec.json.encode(contest).decode()]
+        self._home = contender.home
         self._log_path = log_path
         self._ready = threading.Event()
         self.first: dict[str, float] = {}
@@ -128,7 +130,12 @@ class _Running:
     def __enter__(self) -> "_Running":
         with self._log_path.open("wb") as log:
             self._child = subprocess.Popen(
-                self._argv, stdout=subprocess.PIPE, stderr=log, env=environment(), start_new_session=True
+                self._argv,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self._home,
+                env=environment(self._home),
+                start_new_session=True,
             )
         threading.Thread(target=self._read, daemon=True).start()
         return self
@@ -193,13 +200,13 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
-def environment() -> dict[str, str]:
-    """The checkout on the path, for an interpreter in which the project is not installed."""
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+def environment(home: Path) -> dict[str, str]:
+    """The built product before whatever is installed in the interpreter."""
+    return {**os.environ, "PYTHONPATH": str(home)}
 
 
-def ask(argv: Sequence[str]) -> dict[str, Any]:
+def ask(argv: Sequence[str], home: Path) -> dict[str, Any]:
     """Run a program that prints one JSON object."""
-    run = subprocess.run(list(argv), stdout=subprocess.PIPE, env=environment(), check=True)
+    run = subprocess.run(list(argv), stdout=subprocess.PIPE, cwd=home, env=environment(home), check=True)
     answer: dict[str, Any] = json.loads(run.stdout)
     return answer

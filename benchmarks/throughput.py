@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ class Plan(NamedTuple):
     customers: int
     faust_changes: int
     rounds: int
+    home: Path
     contenders: tuple[Contender, ...]
 
 
@@ -52,13 +54,19 @@ class Comparison(NamedTuple):
     standings: tuple[Standing, ...]
 
 
-def contenders(plan_changes: int, faust_changes: int, quix_python: str | None) -> tuple[Contender, ...]:
-    """The engine first; Quix Streams only where its environment exists."""
-    engine = Contender("Writeback", sys.executable, "benchmarks.contenders.batch_lane", plan_changes)
-    faust = Contender("Faust, plain agent", sys.executable, "benchmarks.contenders.faust_agent", faust_changes)
-    if not quix_python:
-        return (engine, faust)
-    return (engine, faust, Contender("Quix Streams", quix_python, "benchmarks.contenders.quix_streams", plan_changes))
+def plan(changes: int, customers: int, faust_changes: int, rounds: int, home: Path, quix: str | None) -> Plan:
+    """The engine first; Quix Streams only where its interpreter is given."""
+    programs = [
+        ("Writeback", sys.executable, "batch_lane", changes),
+        ("Faust, plain agent", sys.executable, "faust_agent", faust_changes),
+        ("Quix Streams", quix, "quix_streams", changes),
+    ]
+    racers = tuple(
+        Contender(name, python, home, f"benchmarks.contenders.{module}", count)
+        for name, python, module, count in programs
+        if python
+    )
+    return Plan(changes, customers, faust_changes, rounds, home, racers)
 
 
 def compare(plan: Plan, terminal: Terminal) -> Comparison:
@@ -102,7 +110,7 @@ def _records(count: int, customers: int) -> Iterator[tuple[bytes, bytes, int]]:
 
 def _core(count: int, plan: Plan, terminal: Terminal) -> Core:
     terminal.say(f"the core alone, {count:,} changes")
-    found = ask([sys.executable, "-m", "benchmarks.contenders.core_alone", str(count), str(plan.customers)])
+    found = ask([sys.executable, "-m", "benchmarks.contenders.core_alone", str(count), str(plan.customers)], plan.home)
     return Core(count / found["elapsed_s"], found["outputs"], found["digest"])
 
 
