@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.core.claims import remember_held
+from streams.core.claims import forget_acknowledgements, remember_held
 from streams.core.commands import decode_command
 from streams.core.fold import Fold, slot_of
 from streams.core.state import (
@@ -79,12 +79,14 @@ def _fold_answer(fold: Fold, command_id: str, receipt: Receipt, name: str) -> bo
         if _answer(fold, slot, command_id, receipt):
             matched = True
             fold.pairs.add((name, attribute))
-            if receipt.outcome == "applied":
+            if receipt.outcome == "applied" and record.open:
                 remember_held(fold, name, record, attribute, slot)
     for key, slot in record.consents.items():
         if _answer(fold, slot, command_id, receipt):
             matched = True
             fold.told.add((name, key))
+    if matched and not record.open:
+        forget_acknowledgements(record)
     return matched
 
 
@@ -139,5 +141,7 @@ def _fold_create(fold: Fold, command_id: str, command: Unanswered, receipt: Rece
         canonical = fold.policy.canonical(attribute, assignment.value)
         seen = fold.policy.seen(command.platform, attribute, assignment.value, canonical)
         made.acked = Held(at, None, seen, assignment.value, version=sent.version)
+        # So that the platform's own event of the new record is known for an echo.
+        made.sent = [*made.sent, Sent(command_id, sent.version, sent.at, seen, assignment.value, 0, APPLIED, at)]
         remember_held(fold, name, record, attribute, made)
     fold.entered.add(name)

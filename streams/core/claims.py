@@ -314,12 +314,18 @@ def delete_record(fold: Fold, said: Said) -> None:
         fold.entered.add(said.name)
         return
     record.open = False
+    forget_acknowledgements(record)
     for slot in (*record.slots.values(), *record.consents.values()):
-        slot.acked = None
         pending = slot.pending()
         if pending is not None:
             pending.ended = True
             fold.ended.add(pending.command_id)
+
+
+def forget_acknowledgements(record: Record) -> None:
+    """R5: after its deletion nothing is known of what the record holds, whenever our last write was applied."""
+    for slot in (*record.slots.values(), *record.consents.values()):
+        slot.acked = None
 
 
 def empty_shadows(fold: Fold, said: Said) -> None:

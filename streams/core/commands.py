@@ -206,10 +206,19 @@ def _remember(fold: Fold, slot: Slot, command: Command, seen: str, golden: Golde
     if pending is not None:
         fold.ended.add(pending.command_id)
     sent = Sent(command.command_id, command.golden_version, fold.at, seen, value, slot.spoken_at())
-    since = fold.at - max(fold.policy.ping_pong_window_ms, fold.policy.clock_skew_tolerance_ms)
     kept = [*slot.sent, sent]
     old, recent = kept[:-KEEP_SENT], kept[-KEEP_SENT:]
-    slot.sent = [*(one for one in old if one.at >= since), *recent][-fold.policy.limits.sent_max :]
+    if old:
+        old = [one for place, one in enumerate(old) if _still_needed(fold, one, kept[place + 1 :])]
+    slot.sent = [*old, *recent][-fold.policy.limits.sent_max :]
+
+
+def _still_needed(fold: Fold, sent: Sent, later: list[Sent]) -> bool:
+    """For the breaker within its window; for echoes until the next acknowledgement and the tolerance have passed."""
+    passed = fold.at - fold.policy.clock_skew_tolerance_ms
+    if sent.at >= fold.at - fold.policy.ping_pong_window_ms:
+        return True
+    return not any(one.acked_at is not None and one.acked_at < passed for one in later)
 
 
 # Consent (C9)

@@ -390,14 +390,18 @@ def _resolve_key(fold: Fold, key: str, carried_at: Millis | None, objected: bool
     if before is None or (before.state, before.sendable, before.told) != (after.state, after.sendable, after.told):
         fold.contacts.append(ContactUpdate(*split(key), after.state, after.sendable, reasons(state, policy, key)))
         fold.changed.add(key)
-        _forget_contradictions(state, key)
+        _free_records(state, key)
     return (before.state if before is not None else UNKNOWN) != after.state
 
 
-def _forget_contradictions(state: Customer, key: str) -> None:
-    """R15: what was contradicted under another decision is no ping-pong under this one."""
+def _free_records(state: Customer, key: str) -> None:
+    """R12, R15: what was refused or contradicted under another decision is neither under this one."""
     for record in state.records.values():
-        for sent in record.consents[key].sent if key in record.consents else ():
+        slot = record.consents.get(key)
+        if slot is None:
+            continue
+        slot.refused = slot.quarantined = None
+        for sent in slot.sent:
             sent.contradicted = False
 
 

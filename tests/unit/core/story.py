@@ -78,6 +78,10 @@ class Story(World):
         """A receipt for one command of an output."""
         return self.take(receipt(output.commands[place], outcome, at))
 
+    def answer_last(self, outcome: str, at: float) -> Output:
+        """A receipt for the last command of all."""
+        return self.take(receipt(self.commands[-1], outcome, at))
+
     def wait(self, at: float) -> Output:
         """The clock reaches `at`."""
         return self.take(tick(at))
