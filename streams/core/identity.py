@@ -29,7 +29,10 @@ class Parked(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Row(msgspec.Struct, array_like=True):
-    """What is known under one key. `joined` is False where a customer only claimed a record that never spoke."""
+    """What is known under one key. `joined` is False where a customer only claimed a record that never spoke.
+
+    `tentative`: a record on its way claimed the row for a customer that it may yet find to be another.
+    """
 
     customer: str | None = None
     joined: bool = False
@@ -39,6 +42,7 @@ class Row(msgspec.Struct, array_like=True):
     claimed: list[str] = []
     records: dict[str, list[str]] = {}
     closings: int = 0
+    tentative: bool = False
 
 
 class Arrive(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -157,7 +161,7 @@ def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Ho
         case Bound():
             _bound(hop, key, message, policy)
         case Claim():
-            _claim(hop, key, message)
+            _claim(hop, message, policy)
     return hop
 
 
@@ -170,7 +174,7 @@ def _arrive(hop: Hop, change: Change, at: Millis, policy: Policy) -> None:
         hop.notes.append(_note("verdict_unmatched", change))
         return
     row.parked = [*row.parked, Parked(change, at)]
-    if row.pending:
+    if row.pending or row.tentative:
         if len(row.parked) >= PARKED_MAX:
             _bind_without_answer(hop, change, policy)
         return
@@ -220,7 +224,7 @@ def _visit(hop: Hop, key: str, visit: Visit) -> None:
         return
     claims = visit.claims
     if row.customer is None:
-        row.customer = visit.mint
+        row.customer, row.tentative = visit.mint, True
         claims = (*claims, key)
     elif not claims:
         # Another record was minted from this same identifier: it is this record's customer.
@@ -246,7 +250,7 @@ def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
                 kind="review", platform=ask.platform, customer_id=customer, detail="no further record of this platform"
             )
         )
-        hop.sends.append((customer_key(ask.otherwise), Ask(ask.record, ask.platform, "")))
+        hop.sends.append((customer_key(ask.otherwise), Ask(ask.record, ask.platform, "", ask.claims)))
         return
     if ask.record not in known:
         known.append(ask.record)
@@ -261,7 +265,7 @@ def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
         if row.customer != bound.customer:
             hop.notes.append(_review_of(key, bound.customer, "a bound record was created for another customer"))
         return
-    row.customer, row.joined, row.pending = bound.customer, True, False
+    row.customer, row.joined, row.pending, row.tentative = bound.customer, True, False, False
     parked, row.parked = row.parked, []
     for one in parked:
         _forward(hop, bound.customer, one.change, one.at, policy)
@@ -286,15 +290,19 @@ def _unclaimed(row: Row, change: Change, policy: Policy) -> Iterator[str]:
         yield from (key for key in identifier_keys(change, policy) if key not in row.claimed)
 
 
-def _claim(hop: Hop, key: str, claim: Claim) -> None:
-    """The first customer keeps an identifier; a second one is for a steward to judge."""
+def _claim(hop: Hop, claim: Claim, policy: Policy) -> None:
+    """The first customer keeps an identifier, and a bound record its customer; the rest is for a steward to judge."""
     row = hop.row
-    if row.customer is None or row.customer == claim.instead_of:
+    if row.customer is None or (not row.joined and row.customer == claim.instead_of):
         row.customer = claim.customer
-        return
     if row.customer != claim.customer:
         detail = "an identifier of this record belongs to another customer"
         hop.notes.append(_review_of(claim.record, claim.customer, detail))
+    elif row.tentative:
+        row.tentative = False
+        if row.parked and not row.pending:
+            row.pending = True
+            _start(hop, row.parked[0].change, policy)
 
 
 def _review_of(record: str, customer: str, detail: str) -> Note:
