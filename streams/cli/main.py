@@ -44,9 +44,9 @@ def main() -> None:
 
     \b
     Try it, with nothing but Python:
-      writeback demo                     six stories, told and checked in under a minute
+      writeback demo                     six stories, played live and checked
       writeback dev                      the same processes, until Ctrl-C
-      writeback replay in.ndjson --out out    the rules alone, without a broker
+      writeback replay IN --out DIR      the rules alone, without a broker
     \b
     Run it, against a Kafka:
       writeback topics create            once
