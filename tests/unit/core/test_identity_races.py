@@ -17,31 +17,31 @@ PROFILE = Change("e1", "esp", "7", identifiers=EMAIL)
 
 
 class Network:
-    """Rows on partitions of their own: messages to one row keep their order, all else is chance."""
+    """Rows on partitions of their own, fed by two topics: each topic keeps a row's order, all else is chance."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
-        self._queues: dict[str, list[Message]] = {}
+        self._queues: dict[tuple[str, str], list[Message]] = {}
         self.rows: dict[str, Row] = {}
         self.forwarded: list[tuple[str, str]] = []
 
-    def send(self, key: str, message: Message) -> None:
-        self._queues.setdefault(key, []).append(message)
+    def send(self, topic: str, key: str, message: Message) -> None:
+        self._queues.setdefault((topic, key), []).append(message)
 
     def run(self) -> None:
         while waiting := sorted(key for key, queue in self._queues.items() if queue):
-            key = self._chance.choice(waiting)
-            hop = step(key, self.rows.get(key, Row()), self._queues[key].pop(0), 1_000, POLICY)
+            topic, key = self._chance.choice(waiting)
+            hop = step(key, self.rows.get(key, Row()), self._queues[topic, key].pop(0), 1_000, POLICY)
             self.rows[key] = hop.row
             self.forwarded += [(one.change.change_id, one.customer_id) for one in hop.forwards]
             for target, message in hop.sends:
-                self.send(target, message)
+                self.send("identity", target, message)
 
 
 def _arrived(seed: int) -> Network:
     network = Network(seed)
     for change in (CREATED, CONSENT, CONTACT, PROFILE):
-        network.send(change.record, Arrive(change))
+        network.send("changes", change.record, Arrive(change))
     network.run()
     return network
 
