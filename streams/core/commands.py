@@ -45,7 +45,7 @@ def _emit_attributes(fold: Fold, changed: set[str]) -> None:
             attribute: golden
             for attribute in sorted(attributes)
             if attribute in rule.routes
-            and (golden := state.golden.get(attribute)) is not None
+            and (golden := _target(fold, record, attribute)) is not None
             and _attribute_due(fold, record, attribute, golden)
         }
         if due:
@@ -61,8 +61,20 @@ def _to_compare(fold: Fold, changed: set[str]) -> dict[str, set[str]]:
         for name in fold.state.records:
             todo.setdefault(name, set()).update(changed)
     for name in fold.entered:
-        todo.setdefault(name, set()).update(fold.state.golden)
+        todo.setdefault(name, set()).update(fold.state.golden, fold.withdrawn)
     return todo
+
+
+def _target(fold: Fold, record: Record, attribute: str) -> Golden | None:
+    """What the record should hold: golden, or nothing where we wrote what has left with an unlinked record (I4)."""
+    golden = fold.state.golden.get(attribute)
+    if golden is not None or attribute not in fold.withdrawn:
+        return golden
+    slot = record.slots.get(attribute)
+    shadow = slot.shadow() if slot is not None else None
+    if slot is None or shadow is None or not any(same(sent.seen, shadow.seen) for sent in slot.sent):
+        return None
+    return Golden(None, "", "cleared")
 
 
 def _attribute_due(fold: Fold, record: Record, attribute: str, golden: Golden) -> bool:

@@ -549,7 +549,8 @@ def reasons(state: Customer, policy: Policy, key: str) -> tuple[str, ...]:
     if contact_point != PERSON and person is not None and person.state == OPTED_OUT:
         found.append("objected")
     if contact_point != PERSON and suppressed(state, contact_point, channel):
-        found.append("hard_bounce")
+        erased = "erased" in state.reach[f"{contact_point}{SEP}{channel}"]
+        found.append("erased" if erased else "hard_bounce")
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ from streams.core.canonical import same
 from streams.core.claims import delete_record, empty_shadows, judge_claim, state_attribute
 from streams.core.commands import emit, emit_again, forget_ended, next_due
 from streams.core.consent import announce_contacts, resolve_consents, state_consent, state_suppression, touch_deadlines
+from streams.core.erasure import fold_erased
 from streams.core.fold import ContactUpdate, Fold, Said
 from streams.core.rules import Policy
 from streams.core.state import Customer, Record
@@ -54,10 +55,22 @@ class Decision(NamedTuple):
 def decide(state: Customer, event: Input, at: Millis, policy: Policy) -> Decision:
     """Fold `event` (Kafka timestamp `at`, ms) into `state`; commands, ledger rows and notes in order of emission."""
     fold = Fold(state, policy, at, _cause(event))
+    if state.erased_at is not None:
+        fold_erased(fold, event)
+        return _decision(fold)
     state.clock = max(state.clock, at)
     touch_deadlines(fold)
     _fold_input(fold, event)
-    if state.policy_version != policy.version:
+    return settle(fold, fold.cause if isinstance(event, Change | StewardRequest) else None)
+
+
+def settle(fold: Fold, cause: str | None = None) -> Decision:
+    """What follows from what was touched: winners, consent states, version, commands.
+
+    `cause`: commands in flight that it caused are emitted again.
+    """
+    state = fold.state
+    if state.policy_version != fold.policy.version:
         _adopt_policy(fold)
     changed, differs = _resolve_attributes(fold)
     differs |= resolve_consents(fold)
@@ -67,9 +80,13 @@ def decide(state: Customer, event: Input, at: Millis, policy: Policy) -> Decisio
     emit(fold, changed)
     if state.unanswered:
         forget_ended(fold)
-        emit_again(fold, fold.cause if isinstance(event, Change | StewardRequest) else None)
+        emit_again(fold, cause)
     state.due_at = next_due(fold)
-    return Decision(state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links)
+    return _decision(fold)
+
+
+def _decision(fold: Fold) -> Decision:
+    return Decision(fold.state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links)
 
 
 def _cause(event: Input) -> str:

@@ -34,6 +34,8 @@ STATUSES = {
 def explain_view(state: Customer, policy: Policy, now: Millis) -> dict[str, Any]:
     """The golden view with reasons in words, the rule of each attribute, and what each record is still to be told."""
     view = golden_view(state, policy)
+    if state.erased_at is not None:
+        return view
     for attribute, shown in view["attributes"].items():
         shown["rule"] = _rule(policy.attributes[attribute])
         shown["why"] = STATUSES.get(shown["status"] or "", "no claim is left")

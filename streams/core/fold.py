@@ -46,6 +46,7 @@ class Fold:
         "spoken",
         "state",
         "told",
+        "withdrawn",
     )
 
     def __init__(self, state: Customer, policy: Policy, at: Millis, cause: str) -> None:
@@ -72,6 +73,8 @@ class Fold:
         self.entered: set[str] = set()
         self.spoken: set[str] = set()
         self.links: list[str] = []
+        # Attributes whose golden value left with an unlinked record: what we wrote of them is taken back (I4).
+        self.withdrawn: set[str] = set()
         # Commands of which some part is no longer in flight.
         self.ended: set[str] = set()
         # The evidence of new ledger entries, by the entry's identity: the state keeps only that there was some.

@@ -14,6 +14,8 @@ from streams.model import Address, Millis, Value, format_time
 
 def golden_view(state: Customer, policy: Policy) -> dict[str, Any]:
     """One line of `golden.ndjson`; plain JSON values, keys in a fixed order."""
+    if state.erased_at is not None:
+        return {"customer_id": state.customer_id, "erased": True}
     return {
         "customer_id": state.customer_id,
         "aliases": sorted(state.aliases),

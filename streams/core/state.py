@@ -250,6 +250,8 @@ class Customer(Struct):
     seq: int = 0
     due_at: Millis | None = None
     aliases: list[str] = []
+    erased_at: Millis | None = None
+    certificate: dict[str, str] = {}
 
 
 class ConsentKey(NamedTuple):

@@ -11,8 +11,10 @@ from streams.model import Invalid, StewardRequest
 
 def check_request(request: StewardRequest, attributes: frozenset[str]) -> None:
     """Raise Invalid, with the field's name, for a request that cannot be carried out."""
-    if request.action in ("merge", "unlink", "erase"):
-        raise Invalid("unsupported_action", request.action)
+    if request.action == "merge" and request.with_ is None:
+        raise Invalid("bad_request", "merge needs the other customer")
+    if request.action == "unlink" and request.record is None:
+        raise Invalid("bad_request", "unlink needs a record")
     if request.action in ("pin", "unpin", "release") and request.attribute is None and request.contact_point is None:
         raise Invalid("bad_request", f"{request.action} needs an attribute or a contact point")
     if request.attribute is not None and request.attribute not in attributes:

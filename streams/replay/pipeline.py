@@ -16,8 +16,12 @@ from streams.codec.contract import change_from_json, receipt_from_json, steward_
 from streams.codec.state import decode_customer, decode_row, encode_customer, encode_row
 from streams.connectors import connector
 from streams.core.answers import Answered, find_command
+from streams.core.consent import joined, resolve_consents
 from streams.core.decide import Decision, Input, Tick, check_change, decide
-from streams.core.identity import Arrive, Message, Row, row_key, step
+from streams.core.erasure import erase, keyed_hash, suppress
+from streams.core.fold import Fold
+from streams.core.identity import Arrive, Message, Row, customer_key, minted, row_key, step
+from streams.core.joining import merge, older, refuses_merge, unlink
 from streams.core.rules import Policy
 from streams.core.state import Customer
 from streams.core.steward import check_request
@@ -40,9 +44,13 @@ class Output:
 class Pipeline:
     """Customers and identity rows in memory. `acknowledge`: every command is applied at once (`--receipts auto`)."""
 
-    def __init__(self, policy: Policy, acknowledge: bool = True) -> None:
+    def __init__(self, policy: Policy, acknowledge: bool = True, erasure_key: bytes = b"replay") -> None:
         self.policy = policy
         self.acknowledge = acknowledge
+        self._key = erasure_key
+        self._aliases: dict[str, str] = {}
+        self._erased: dict[str, Millis] = {}
+        self._requests: set[str] = set()
         self._customers: dict[str, bytes] = {}
         self._rows: dict[str, bytes] = {}
         self._attributes = frozenset(policy.attributes)
@@ -98,6 +106,10 @@ class Pipeline:
         if change.only_verdicts and change.customer_id is not None and row_key(change) not in self._rows:
             self._decide(change.customer_id, change, at, output)
             return
+        known = self._of_the_living(change, at, output)
+        if known is None:
+            return
+        change = known
         waiting: deque[tuple[str, Message]] = deque([(row_key(change), Arrive(change))])
         hops = 0
         while waiting:
@@ -113,6 +125,17 @@ class Pipeline:
             if hops > HOPS_MAX:
                 raise RuntimeError("identity did not come to rest")
 
+    def _of_the_living(self, change: Change, at: Millis, output: Output) -> Change | None:
+        """K3: an erased id never comes back to life: what a new record says for it later is a new customer's."""
+        owner = self.customer(self._resolved(change.customer_id)) if change.customer_id is not None else None
+        if owner is None or owner.erased_at is None or self._row(row_key(change)).joined:
+            return change
+        observed = change.observed_at if change.observed_at is not None else at
+        if observed > owner.erased_at:
+            return msgspec.structs.replace(change, customer_id=None)
+        output.notes.append(Note(kind="erased_drop", platform=change.platform))
+        return None
+
     # Engine
 
     def _receipt(self, receipt: Receipt, at: Millis, output: Output) -> None:
@@ -125,7 +148,8 @@ class Pipeline:
     def _answered(self, receipt: Receipt) -> str | None:
         """The customer whose command a receipt answers: named, or the one that has a command which fits."""
         if receipt.customer_id is not None:
-            return receipt.customer_id if receipt.customer_id in self._customers else None
+            customer_id = self._resolved(receipt.customer_id)
+            return customer_id if customer_id in self._customers else None
         fits = [
             (found.issued_at, state.customer_id)
             for state in self.customers()
@@ -135,32 +159,141 @@ class Pipeline:
 
     def _steward(self, request: StewardRequest, at: Millis, output: Output) -> None:
         check_request(request, self._attributes)
-        if request.customer_id is None or request.customer_id not in self._customers:
+        customer_id = self._resolved(request.customer_id or "")
+        if customer_id not in self._customers:
             raise Invalid("unknown_customer", "customer_id")
-        self._decide(request.customer_id, request, at, output)
+        request_id = request.request_id or f"steward-{at}"
+        if request_id in self._requests:
+            return
+        acts = {"merge": self._merge, "unlink": self._unlink, "erase": self._erase}
+        act = acts.get(request.action)
+        if act is None:
+            self._decide(customer_id, request, at, output)
+            return
+        self._requests.add(request_id)
+        act(customer_id, request, request_id, at, output)
+
+    def _merge(self, customer_id: str, request: StewardRequest, request_id: str, at: Millis, output: Output) -> None:
+        other_id = self._resolved(request.with_ or "")
+        one, other = self.customer(customer_id), self.customer(other_id)
+        if one is None or other is None:
+            raise Invalid("unknown_customer", "with")
+        if customer_id == other_id or one.erased_at is not None or other.erased_at is not None:
+            raise Invalid("bad_request", "a customer cannot be merged with itself or with an erased one")
+        survivor, joining = older(one, other)
+        platform = refuses_merge(survivor, joining, self.policy)
+        if platform is not None:
+            output.notes.append(Note(kind="review", platform=platform, customer_id=survivor.customer_id))
+            output.customers.append(survivor.customer_id)
+            return
+        self._aliases[joining.customer_id] = survivor.customer_id
+        del self._customers[joining.customer_id]
+        self._follow(survivor.customer_id, merge(survivor, joining, at, request_id, self.policy), output)
+
+    def _unlink(self, customer_id: str, request: StewardRequest, request_id: str, at: Millis, output: Output) -> None:
+        state, name = self.customer(customer_id), request.record or ""
+        new_id = minted("unlink", name, request_id)
+        parted = unlink(state, name, new_id, at, request_id, self.policy) if state is not None else None
+        if parted is None:
+            raise Invalid("bad_request", "the record is not linked to this customer")
+        self._move_row(name, customer_id, new_id)
+        for decision in parted:
+            self._follow(decision.state.customer_id, decision, output)
+
+    def _move_row(self, name: str, customer_id: str, new_id: str) -> None:
+        """The record and its identifiers belong to the new customer; the old one has forgotten them."""
+        row = self._row(name)
+        row.customer = new_id
+        self._rows[name] = encode_row(row)
+        for key in row.claimed:
+            claimed = self._row(key)
+            claimed.customer = new_id
+            self._rows[key] = encode_row(claimed)
+        for key in [customer_key(one) for one in (customer_id, *self._aliases)]:
+            members = self._row(key)
+            for names in members.records.values():
+                if name in names:
+                    names.remove(name)
+            self._rows[key] = encode_row(members)
+
+    def _erase(self, customer_id: str, request: StewardRequest, request_id: str, at: Millis, output: Output) -> None:
+        state = self.customer(customer_id)
+        if state is None or state.erased_at is not None:
+            raise Invalid("unknown_customer", "customer_id")
+        fold = Fold(state, self.policy, at, request_id)
+        erased_ids = {customer_id, *state.aliases}
+        for point in erase(fold):
+            self._erased[keyed_hash(self._key, point)] = at
+        for key in [key for key in self._rows if self._row(key).customer in erased_ids]:
+            if key.startswith("@"):
+                del self._rows[key]
+            else:
+                self._fence(key, at)
+        self._follow(customer_id, Decision(fold.state, fold.commands, [], [], [], []), output)
+
+    def _fence(self, key: str, at: Millis) -> None:
+        """The erased record stays bound to the tombstone, where its changes are dropped, until the fence is over."""
+        row = self._row(key)
+        row.closed_at, row.claimed = at + self.policy.erasure_fence_ms, []
+        self._rows[key] = encode_row(row)
+
+    def _row(self, key: str) -> Row:
+        stored = self._rows.get(key)
+        return decode_row(stored) if stored is not None else Row()
+
+    def _resolved(self, customer_id: str) -> str:
+        """A merged customer's id resolves to the one that survived, for ever (I3)."""
+        while customer_id in self._aliases:
+            customer_id = self._aliases[customer_id]
+        return customer_id
+
+    def _follow(self, customer_id: str, decision: Decision, output: Output) -> None:
+        """Keep a decision that was made outside of `decide`, and acknowledge its commands."""
+        self._customers[customer_id] = encode_customer(decision.state)
+        self._settle(customer_id, decision, output)
+        output.customers.append(customer_id)
 
     def _decide(self, customer_id: str, event: Input, at: Millis, output: Output) -> None:
-        waiting: deque[tuple[Input, Millis]] = deque([(event, at)])
+        customer_id = self._resolved(customer_id)
+        self._settle(customer_id, self._fold(customer_id, event, at), output)
+        output.customers.append(customer_id)
+
+    def _settle(self, customer_id: str, first: Decision, output: Output) -> None:
+        """With `acknowledge`, each command is applied at once, and each acknowledgement is an input (contract)."""
+        decisions: deque[Decision] = deque([first])
         acknowledged = 0
-        while waiting:
-            current, moment = waiting.popleft()
-            decision = self._fold(customer_id, current, moment)
+        while decisions:
+            decision = decisions.popleft()
             output.commands += decision.commands
             output.ledger += decision.ledger
             output.notes += decision.notes
-            if self.acknowledge:
-                acknowledged += len(decision.commands)
-                if acknowledged > ACKNOWLEDGEMENTS_MAX:
-                    raise RuntimeError("commands did not come to rest")
-                waiting.extend((_acknowledgement(command), command.issued_at) for command in decision.commands)
-        output.customers.append(customer_id)
+            if not self.acknowledge:
+                continue
+            acknowledged += len(decision.commands)
+            if acknowledged > ACKNOWLEDGEMENTS_MAX:
+                raise RuntimeError("commands did not come to rest")
+            for command in decision.commands:
+                decisions.append(self._fold(customer_id, _acknowledgement(command), command.issued_at))
 
     def _fold(self, customer_id: str, event: Input, at: Millis) -> Decision:
         stored = self._customers.get(customer_id)
         state = decode_customer(stored) if stored is not None else Customer(customer_id, at)
         decision = decide(state, event, at, self.policy)
+        if self._erased and decision.contacts:
+            self._suppress_erased(decision)
         self._customers[customer_id] = encode_customer(decision.state)
         return decision
+
+    def _suppress_erased(self, decision: Decision) -> None:
+        """K3: the contact points of an erased customer stay suppressed until a later explicit opt-in."""
+        fold = Fold(decision.state, self.policy, decision.state.clock, "erased")
+        for update in decision.contacts:
+            erased_at = self._erased.get(keyed_hash(self._key, update.contact_point))
+            if erased_at is not None:
+                suppress(fold, update.contact_point, update.channel, erased_at)
+                fold.keys.add(joined(update.contact_point, update.channel, update.purpose))
+        if fold.keys:
+            resolve_consents(fold)
 
 
 def _knows(state: Customer, found: Answered) -> bool:

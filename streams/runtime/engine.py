@@ -128,6 +128,9 @@ class Engine:
         else:
             event = decode_steward(record.value)
             check_request(event, self._attributes)
+            if event.action in ("merge", "unlink", "erase"):
+                # These span partitions; so far only a replay carries them out.
+                raise Invalid("unsupported_action", event.action)
         if state is None:
             raise Invalid("unknown_customer", "no customer under this key")
         return event

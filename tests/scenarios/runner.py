@@ -160,7 +160,8 @@ def check(play: Play, expect: dict[str, Any], output: Output | None) -> list[str
 def view(play: Play, customer_id: str) -> dict[str, Any]:
     """The golden view of a customer; an empty one where there is none."""
     state = play.pipeline.customer(customer_id)
-    return golden_view(state, play.case.policy) if state is not None else {"attributes": {}, "consents": []}
+    shown = golden_view(state, play.case.policy) if state is not None else {}
+    return {"attributes": {}, "consents": [], **shown}
 
 
 def _check_golden(shown: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
