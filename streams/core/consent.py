@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, cast
 
-from streams.core.canonical import CACHE_MAX, SEP, email, folded, is_email, phone
+from streams.core.canonical import CACHE_MAX, SEP, email, folded, is_email, is_phone, phone
 from streams.core.claims import hold_stated
 from streams.core.fold import ContactUpdate, Fold, Said, slot_of
-from streams.core.rules import Policy
+from streams.core.rules import ConsentRule, Policy
 from streams.core.state import (
     PERSON,
     ConsentKey,
@@ -68,7 +68,7 @@ class Judged(NamedTuple):
     lapsed: bool
     deadline: Millis | None
     statuses: list[str]
-    expired: list[Entry]
+    expired: list[tuple[Entry, Millis]]
 
 
 def entry_order(entry: Entry) -> tuple[Millis, int, str, str]:
@@ -88,14 +88,19 @@ class _Folding:
         self.guarded = False  # an opt-out or an expiry lies behind: only an explicit opt-in counts (C3)
         self.lapsed = False
         self.deadline: Millis | None = None
-        self.expired: list[Entry] = []
+        self.awaited: Millis | None = None
+        self.expired: list[tuple[Entry, Millis]] = []
 
     def expire(self, until: Millis) -> None:
         """C8: the opt-in in force ends at its deadline, once the clock has passed it."""
-        if self.deadline is None or self.deadline > until or self.deadline >= self.clock:
+        if self.deadline is None or self.deadline > until:
+            return
+        if self.deadline >= self.clock:
+            # What follows was stated a little ahead of the clock: judged again when the clock is there.
+            self.awaited = self.deadline if self.awaited is None else min(self.awaited, self.deadline)
             return
         if self.in_force is not None:
-            self.expired.append(self.in_force)
+            self.expired.append((self.in_force, self.deadline))
         self._enter(UNKNOWN, self.deadline, None)
         self.guarded = self.lapsed = True
 
@@ -136,18 +141,28 @@ class _Folding:
             return "accepted"
         if self.state != PENDING or not (entry.explicit or entry.decision == "confirm"):
             return "rejected_not_pending"
-        self._enter(OPTED_IN, entry.at, entry, entry.expires_at)
+        held = self.in_force.expires_at if self.in_force is not None else None
+        self._enter(OPTED_IN, entry.at, entry, held if entry.expires_at is None else entry.expires_at)
         return "accepted"
 
     def _explicit(self, entry: Entry) -> bool:
-        return entry.explicit and entry.evidence and entry.method not in self.rule.untrusted_methods
+        return is_explicit(self.rule, entry)
 
     def _stronger(self, entry: Entry) -> Entry:
-        """An opt-in that repeats a better founded one does not weaken it: the better one stays in force."""
+        """What is in force after one more opt-in: a weaker one does not weaken, an untrusted one does not renew."""
         held = self.in_force
-        if self.state != OPTED_IN or held is None or held.expires_at is not None:
+        if self.state != OPTED_IN or held is None:
             return entry
-        return held if self._explicit(held) and not self._explicit(entry) else entry
+        weaker = self._weight(held) > self._weight(entry)
+        return held if weaker and (held.expires_at is None or not self._weight(entry)) else entry
+
+    def _weight(self, entry: Entry) -> int:
+        return 2 if self._explicit(entry) else int(entry.method not in self.rule.untrusted_methods)
+
+
+def is_explicit(rule: ConsentRule, entry: Entry) -> bool:
+    """C3: an explicit act, with evidence, by a method that the policy trusts."""
+    return entry.explicit and entry.evidence and bool(entry.method) and entry.method not in rule.untrusted_methods
 
 
 def judge(entries: Sequence[Entry], policy: Policy, clock: Millis, carried_at: Millis | None = None) -> Judged:
@@ -169,7 +184,7 @@ def judge(entries: Sequence[Entry], policy: Policy, clock: Millis, carried_at: M
         folding.since,
         folding.in_force,
         folding.lapsed,
-        folding.deadline,
+        folding.deadline if folding.awaited is None else min(folding.awaited, folding.deadline or folding.awaited),
         statuses,
         folding.expired,
     )
@@ -287,8 +302,16 @@ def _appear(fold: Fold, said: Said, contact_point: str, at: Millis) -> None:
 
 
 def channels_of(contact_point: str) -> frozenset[str]:
-    """The channels that a contact point can belong to."""
-    return EMAIL_CHANNELS if is_email(contact_point) else PHONE_CHANNELS
+    """The channels that a contact point belongs to by its form; any other text only to those it was named with."""
+    if is_email(contact_point):
+        return EMAIL_CHANNELS
+    return PHONE_CHANNELS if is_phone(contact_point) else frozenset()
+
+
+def points_of(state: Customer, channel: str, found: Mapping[str, Millis]) -> list[str]:
+    """The person's contact points of a channel: by their form, or because a consent named them with it."""
+    named = {key.contact_point for key in map(split, state.entries) if key.channel == channel}
+    return [point for point in found if point in named or channel in channels_of(point)]
 
 
 def appearances(state: Customer) -> dict[str, Millis]:
@@ -311,19 +334,24 @@ def purposes(state: Customer, policy: Policy, channel: str) -> list[str]:
     return sorted(named)
 
 
-def _carried(fold: Fold, channel: str, purpose: str, found: dict[str, Millis]) -> dict[str, Millis]:
+def _carried(fold: Fold, channel: str, purpose: str, named: list[str], found: dict[str, Millis]) -> dict[str, Millis]:
     """C5: the contact points to which an opt-out travels, and when; in order of their appearance."""
     state, carried = fold.state, dict[str, Millis]()
-    points = sorted((at, point) for point, at in found.items() if channel in channels_of(point))
+    points = sorted((found[point], point) for point in named)
     for at, point in points:
         own = state.entries.get(joined(point, channel, purpose), ())
-        if any(entry.at <= at for entry in own):
+        if any(entry.at <= at and counts(entry) for entry in own):
             continue
         for _, other in points:
             if other != point and _was_opted_out(fold, joined(other, channel, purpose), at, carried.get(other)):
                 carried[point] = at
                 break
     return carried
+
+
+def counts(entry: Entry) -> bool:
+    """False for an opt-in without a time: it is kept, never counts, and so holds no carried opt-out off (C3)."""
+    return entry.stated_at is not None or entry.decision not in ("opt_in", "confirm")
 
 
 def _was_opted_out(fold: Fold, key: str, at: Millis, carried_at: Millis | None) -> bool:
@@ -348,6 +376,23 @@ def resolve_consents(fold: Fold) -> bool:
     differs = False
     for channel, purpose in sorted(groups):
         differs |= _resolve_group(fold, channel, purpose, found)
+    return differs | _resolve_reach(fold)
+
+
+def _resolve_reach(fold: Fold) -> bool:
+    """C6: an explicit opt-in for one purpose ends a bounce for all of them: once it is judged, they are seen again."""
+    state, seen, differs = fold.state, set[str](), False
+    if not state.reach:
+        return False
+    for contact_point, channel, _ in map(split, fold.keys):
+        if f"{contact_point}{SEP}{channel}" in state.reach:
+            seen.update(joined(contact_point, channel, purpose) for purpose in purposes(state, fold.policy, channel))
+    for key in sorted(seen):
+        _, channel, purpose = split(key)
+        person = state.consents.get(joined(PERSON, channel, purpose))
+        known = state.consents.get(key)
+        carried_at = known.carried_at if known is not None else None
+        differs |= _resolve_key(fold, key, carried_at, person is not None and person.state == OPTED_OUT)
     return differs
 
 
@@ -362,8 +407,8 @@ def _touch_new_contacts(fold: Fold) -> None:
 def _resolve_group(fold: Fold, channel: str, purpose: str, found: dict[str, Millis]) -> bool:
     state = fold.state
     person = joined(PERSON, channel, purpose)
-    points = [point for point in found if channel in channels_of(point)]
-    carried = _carried(fold, channel, purpose, found) if len(points) > 1 else {}
+    points = points_of(state, channel, found)
+    carried = _carried(fold, channel, purpose, points, found) if len(points) > 1 else {}
     keys = {key for key in fold.keys if key.endswith(f"{SEP}{channel}{SEP}{purpose}")}
     if person in keys or len(points) > 1:
         keys.update(joined(point, channel, purpose) for point in points)
@@ -384,7 +429,7 @@ def _resolve_key(fold: Fold, key: str, carried_at: Millis | None, objected: bool
         _append_row(fold, key, "opt_out", carried_at, "carried")
     after = _effective(state, policy, key, judged, carried_at, objected)
     spoken = entries or carried_at is not None or objected or _pinned(state, key) is not None
-    if before is None and not spoken and not suppressed(state, *split(key)[:2]):
+    if before is None and not spoken and not suppressed(state, policy, *split(key)[:2]):
         return False
     state.consents[key] = after
     if before is None or (before.state, before.sendable, before.told) != (after.state, after.sendable, after.told):
@@ -416,7 +461,7 @@ def _effective(
     if objected and name != OPTED_OUT:
         since = max(since, state.consents[joined(PERSON, channel, purpose)].decided_at)
     sendable = name == OPTED_IN if policy.consent.needs_opt_in(purpose) else name != OPTED_OUT
-    if objected or (sendable and contact_point != PERSON and suppressed(state, contact_point, channel)):
+    if objected or (sendable and contact_point != PERSON and suppressed(state, policy, contact_point, channel)):
         sendable = False
     force = judged.in_force
     explicit = told == "opt_in" and force is not None and force.explicit and force.evidence
@@ -437,14 +482,17 @@ def _pinned(state: Customer, key: str) -> Pin | None:
     return pin if pin is not None and pin.active else None
 
 
-def suppressed(state: Customer, contact_point: str, channel: str) -> bool:
+def suppressed(state: Customer, policy: Policy, contact_point: str, channel: str) -> bool:
     """C6: a record reports a hard bounce that no later explicit opt-in has ended."""
     words = state.reach.get(f"{contact_point}{SEP}{channel}")
     latest = max((word.at for word in words.values() if word.active), default=None) if words else None
     if latest is None:
         return False
     return not any(
-        entry.explicit and entry.status == "accepted" and entry.decision in ("opt_in", "confirm") and entry.at > latest
+        entry.at > latest
+        and entry.decision in ("opt_in", "confirm")
+        and entry.status == "accepted"
+        and is_explicit(policy.consent, entry)
         for key, entries in state.entries.items()
         if key.startswith(f"{contact_point}{SEP}{channel}{SEP}")
         for entry in entries
@@ -459,14 +507,9 @@ def _record_judgements(fold: Fold, key: str, entries: list[Entry], judged: Judge
         elif entry.status != status:
             _append_row(fold, key, entry.decision, entry.at, entry.method, status="rejudged", judgement=status)
         entry.status = status
-    for entry in judged.expired:
+    for entry, at in judged.expired:
         if not entry.expired:
             entry.expired = True
-            at = (
-                entry.expires_at
-                if entry.expires_at is not None
-                else entry.at + fold.policy.consent.double_opt_in_ttl_ms
-            )
             _append_row(fold, key, "expire", at, entry.method, names=entry.at)
 
 
@@ -529,12 +572,16 @@ def announce_contacts(fold: Fold) -> None:
     """C5: a contact point that appears starts `unknown`, and is published as held by this customer."""
     told = {update.contact_point for update in fold.contacts}
     for contact_point in sorted(fold.spoken - told):
-        for channel in ("email",) if is_email(contact_point) else ("sms",):
+        for channel in _shown_channels(contact_point):
             for purpose in purposes(fold.state, fold.policy, channel):
                 key = joined(contact_point, channel, purpose)
                 if key not in fold.state.consents:
                     why = reasons(fold.state, fold.policy, key)
                     fold.contacts.append(ContactUpdate(contact_point, channel, purpose, UNKNOWN, not why, why))
+
+
+def _shown_channels(contact_point: str) -> tuple[str, ...]:
+    return ("email",) if is_email(contact_point) else ("sms",) if is_phone(contact_point) else ()
 
 
 def reasons(state: Customer, policy: Policy, key: str) -> tuple[str, ...]:
@@ -548,7 +595,7 @@ def reasons(state: Customer, policy: Policy, key: str) -> tuple[str, ...]:
         found.append("pinned" if _pinned(state, key) else "expired" if known and known.lapsed else name)
     if contact_point != PERSON and person is not None and person.state == OPTED_OUT:
         found.append("objected")
-    if contact_point != PERSON and suppressed(state, contact_point, channel):
+    if contact_point != PERSON and suppressed(state, policy, contact_point, channel):
         erased = "erased" in state.reach[f"{contact_point}{SEP}{channel}"]
         found.append("erased" if erased else "hard_bounce")
     return tuple(found)
@@ -558,6 +605,6 @@ def listed_keys(state: Customer, policy: Policy) -> Iterator[str]:
     """Every key to show: those with a state, and each contact point that starts `unknown` (C5)."""
     shown = set(state.consents)
     for point in appearances(state):
-        for channel in ("email",) if is_email(point) else ("sms",):
+        for channel in _shown_channels(point):
             shown.update(joined(point, channel, purpose) for purpose in purposes(state, policy, channel))
     yield from sorted(shown)

@@ -51,7 +51,7 @@ class Story(World):
         )
 
     def consents(
-        self, record: str, at: float, decision: str, point: str = ANN, ingested: float | None = None, **more: Any
+        self, record: str, at: float, decision: str, point: str = ANN, /, ingested: float | None = None, **more: Any
     ) -> Output:
         """One event with one consent; `at=...` in `more` overrides its own time, `kind` the change's."""
         kind = more.pop("kind", "event")
@@ -125,7 +125,7 @@ def statement(said: Any) -> Json:
     return {"value": said}
 
 
-def consent(at: float, decision: str, point: str = ANN, **more: Any) -> Json:
+def consent(at: float, decision: str, point: str = ANN, /, **more: Any) -> Json:
     """A consent of the contract; the channel follows from the contact point."""
     said: Json = {
         "contact_point": point,
