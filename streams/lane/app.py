@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import signal
+import sys
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,9 @@ from streams.lane.tables import TableManager
 from streams.lane.transport import Transport
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1", "rocksdict": "0.3.29"}
+
+# The consumer's thread decodes batches; with Python's 5 ms it would keep every socket call of the main loop waiting.
+_GIL_SWITCH_S = 0.0005
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +102,7 @@ def make_app(settings: LaneSettings, credentials: CredentialsT | None = None, **
 
 def run(app: LaneApp, loglevel: str = "info") -> NoReturn:
     """Run the worker until SIGTERM or SIGINT; exits 0 after a clean stop."""
+    sys.setswitchinterval(_GIL_SWITCH_S)
     worker = app.Worker(loglevel=loglevel, override_logging=False, redirect_stdouts=False)
     worker.execute_from_commandline()
 

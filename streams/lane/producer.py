@@ -72,8 +72,9 @@ class Outbox:
         """Raise TooLarge for the first emit over the record limit."""
         limit = self._settings.record_max_bytes
         for emit in emits:
-            if (size := size_bytes(emit)) > limit:
-                raise TooLarge(f"topic {emit.topic}", size, limit)
+            plain = len(emit.key or b"") + len(emit.value or b"")
+            if plain > limit or (emit.headers and size_bytes(emit) > limit):
+                raise TooLarge(f"topic {emit.topic}", size_bytes(emit), limit)
 
     async def _deliver(self, targets: Mapping[tuple[str, int], list[_Line]]) -> int | None:
         """Send everything and wait for the acknowledgements; the last offset written, None if unknown."""

@@ -36,7 +36,7 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_max_wait_ms: int = 500
     fetch_max_bytes: int = 16 * 1024 * 1024
     partition_fetch_max_bytes: int = 1024 * 1024
-    batch_max_records: int = 500
+    batch_max_records: int = 1000
     batch_max_bytes: int = 1024 * 1024
     batches_max: int = 2  # per partition: one in hand, the others waiting
 

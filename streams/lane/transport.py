@@ -239,10 +239,13 @@ class Transport(driver.Transport):
 
 def split(records: Sequence[Record], max_bytes: int) -> Iterator[list[Record]]:
     """Runs of records of at most `max_bytes` of keys and values each, at least one record each."""
+    sizes = [len(record.key or b"") + len(record.value or b"") for record in records]
+    if sum(sizes) <= max_bytes:
+        yield list(records)
+        return
     part: list[Record] = []
     size = 0
-    for record in records:
-        record_bytes = len(record.key or b"") + len(record.value or b"")
+    for record, record_bytes in zip(records, sizes, strict=True):
         if part and size + record_bytes > max_bytes:
             yield part
             part, size = [], 0

@@ -3,12 +3,14 @@
 import asyncio
 import shutil
 import signal
+import statistics
+import time
 from pathlib import Path
 
 import pytest
 
 from streams.brokers import Broker
-from tests.integration.lane.harness import Pipeline, compacted, expected, first_sights, numbers, reader
+from tests.integration.lane.harness import Pipeline, compacted, expected, first_sights, numbers, producer, reader
 
 
 async def settled(pipeline: Pipeline, pairs: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
@@ -191,3 +193,20 @@ async def test_a_stop_ends_in_time_even_when_a_processor_hangs(embedded_broker: 
 
         assert worker.exit_code(10) != 0
         assert sum((await pipeline.committed()).values()) == 0
+
+
+async def test_a_record_passes_quickly_when_there_are_few(broker: Broker, tmp_path: Path) -> None:
+    """From the producer's call to the reader of the output; the median of twenty, with fetches held for 50 ms."""
+    passed_s = []
+    async with Pipeline(broker, tmp_path).running() as pipeline:
+        worker = pipeline.start()
+        await worker.ready()
+        async with producer(broker) as out, reader(broker, pipeline.sink) as sink:
+            for number in range(1, 21):
+                began_s = time.monotonic()
+                await out.send(pipeline.source, b"%d" % number, key=b"key")
+                await sink.getone()
+                passed_s.append(time.monotonic() - began_s)
+                await asyncio.sleep(0.02)
+
+    assert statistics.median(passed_s) < 0.1
