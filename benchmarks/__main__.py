@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import machine, report, throughput
+from benchmarks import latency, machine, report, throughput
 from benchmarks.environments import can_compile, product, quix_python
 from benchmarks.terminal import Terminal
 
@@ -16,10 +16,22 @@ _DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 @click.option("--customers", default=50_000, show_default=True, help="People they are spread over.")
 @click.option("--faust-changes", default=20_000, show_default=True, help="Changes for the plain Faust agent.")
 @click.option("--rounds", default=3, show_default=True, help="Times that each contender runs; the median counts.")
+@click.option("--rate", default=200, show_default=True, help="Webhooks a second for the latency.")
+@click.option("--seconds", default=30, show_default=True, help="How long, after a warm-up.")
 @click.option("--quix/--no-quix", default=True, help="Run Quix Streams, in an environment of its own.")
 @click.option("--compiled/--plain", default=True, help="The core as it is deployed, where a C compiler is found.")
 @click.option("--out", type=click.Path(path_type=Path), default=_DOCS, help="Where to write the page.")
-def main(changes: int, customers: int, faust_changes: int, rounds: int, quix: bool, compiled: bool, out: Path) -> None:
+def main(
+    changes: int,
+    customers: int,
+    faust_changes: int,
+    rounds: int,
+    rate: int,
+    seconds: int,
+    quix: bool,
+    compiled: bool,
+    out: Path,
+) -> None:
     """Compare the engine with a plain Faust agent and with Quix Streams, on Apache Kafka, on this machine."""
     terminal = Terminal()
     terminal.say("preparing the product and the environments")
@@ -28,8 +40,18 @@ def main(changes: int, customers: int, faust_changes: int, rounds: int, quix: bo
     plan = throughput.plan(changes, customers, faust_changes, rounds, home, python)
     found = throughput.compare(plan, terminal)
     terminal.table(report.HEADER, report.rows(found))
-    out.write_text(report.page(facts, plan, found))
+    soon = _latency(home, rate, seconds, terminal)
+    out.write_text(report.page(facts, plan, found, soon))
     terminal.say(f"written to {out}")
+
+
+def _latency(home: Path, rate: int, seconds: int, terminal: Terminal) -> latency.Latency:
+    terminal.say("starting Apache Kafka, the engine and the gateway")
+    webhooks = int(rate * (latency.WARM_UP_S + seconds))
+    with throughput.full_speed() as broker, terminal.progress(f"{rate} webhooks a second", webhooks) as progress:
+        found = latency.measure(broker, home, rate, seconds, progress)
+    terminal.say(report.latency_line(found))
+    return found
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 from benchmarks.digest import Digest
 
 _TIMEOUT_S = 30.0
 _BATCH_MAX = 10_000
+_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 Offsets = dict[tuple[str, int], int]
 
@@ -65,7 +66,7 @@ class Ends:
 
     def now(self) -> Offsets:
         """End offset by (topic, partition)."""
-        asked = self._admin.list_offsets({partition: OffsetSpec.latest() for partition in self._partitions})
+        asked = self._admin.list_offsets(dict.fromkeys(self._partitions, _LATEST))
         return {(at.topic, at.partition): found.result(_TIMEOUT_S).offset for at, found in asked.items()}
 
 

@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import tempfile
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,8 @@ from pathlib import Path
 _ROOT = Path(__file__).parent.parent
 _REQUIREMENTS = Path(__file__).with_name("quix") / "requirements.txt"
 _SOURCES = ("streams", "schemas", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+
+_BUILDS_MAX = 3
 
 # What the core and the codec spend their time in must be the same in both environments.
 _SHARED = ("aiohttp", "fastavro", "idna", "msgspec", "phonenumberslite", "pycountry", "rocksdict")
@@ -66,6 +68,13 @@ def _build(home: Path, compiled: bool) -> None:
         options = ["--no-deps", "--no-build-isolation", "--target", str(built)]
         _pip(sys.executable, *options, str(source), environment={"WRITEBACK_COMPILE": "1" if compiled else ""})
         built.rename(home)
+    _forget(home.parent.glob("product-*"))
+
+
+def _forget(homes: Iterable[Path]) -> None:
+    """Keep the newest few builds."""
+    for old in sorted(homes, key=lambda home: home.stat().st_mtime, reverse=True)[_BUILDS_MAX:]:
+        shutil.rmtree(old)
 
 
 def _copy(source: Path, target: Path) -> None:

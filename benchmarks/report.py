@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from benchmarks.latency import Latency
 from benchmarks.race import POLL_INTERVAL_S
 from benchmarks.settings import PARTITIONS
 from benchmarks.throughput import Comparison, Plan, Standing
@@ -38,7 +39,7 @@ def _row(standing: Standing, engine: Standing) -> tuple[str, ...]:
     )
 
 
-def page(facts: dict[str, str], plan: Plan, found: Comparison) -> str:
+def page(facts: dict[str, str], plan: Plan, found: Comparison, soon: Latency) -> str:
     """The page in Markdown."""
     return _PAGE.format(
         machine="\n".join(f"- {name}: {value}" for name, value in facts.items()),
@@ -47,14 +48,22 @@ def page(facts: dict[str, str], plan: Plan, found: Comparison) -> str:
             f"The core alone, with nothing around it and on one core: {found.core.rate:,.0f} changes/s, "
             f"{found.core.outputs / plan.changes:.2f} outputs a change."
         ),
-        engine="the engine on the batch lane.",
         partitions=PARTITIONS,
         changes=plan.changes,
         customers=plan.customers,
         size=found.change_bytes,
         faust_changes=plan.faust_changes,
+        latency=latency_line(soon),
         poll_ms=POLL_INTERVAL_S * 1000,
         rounds=plan.rounds,
+    )
+
+
+def latency_line(found: Latency) -> str:
+    """The latency in one sentence."""
+    return (
+        f"At {found.rate} webhooks a second: p50 {found.p50_ms:.0f} ms, p99 {found.p99_ms:.0f} ms, "
+        f"largest {found.max_ms:.0f} ms, over {found.webhooks:,} webhooks."
     )
 
 

@@ -72,7 +72,7 @@ def plan(changes: int, customers: int, faust_changes: int, rounds: int, home: Pa
 def compare(plan: Plan, terminal: Terminal) -> Comparison:
     """Run the plan on a broker of its own; raises `AssertionError` if a contender wrote anything else than the core."""
     terminal.say("starting Apache Kafka")
-    with ApacheKafka(heap_mb=1024, jvm_options=()) as broker:
+    with full_speed() as broker:
         written = _produce(plan, broker, terminal)
         cores = {n: _core(n, plan, terminal) for n in sorted({c.changes for c in plan.contenders})}
         results: dict[str, list[Result]] = {contender.name: [] for contender in plan.contenders}
@@ -85,6 +85,11 @@ def compare(plan: Plan, terminal: Terminal) -> Comparison:
             terminal.say(f"{label}: {result.rate:,.0f} changes/s")
     standings = tuple(_standing(found) for found in results.values())
     return Comparison(cores[plan.changes], written / plan.changes, standings)
+
+
+def full_speed() -> Broker:
+    """Apache Kafka as for production: the JVM's own choice of compiler and collector."""
+    return ApacheKafka(heap_mb=1024, jvm_options=())
 
 
 def _turns(plan: Plan) -> Iterator[tuple[int, Contender]]:
