@@ -41,6 +41,7 @@ class Process:
         self, argv: Sequence[str], log_path: Path, cwd: Path, environment: Mapping[str, str] | None = None
     ) -> None:
         self.log_path = log_path
+        self._asked = False
         with log_path.open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 - argv is built by this package, never by input
                 list(argv),
@@ -64,8 +65,12 @@ class Process:
         return self._child.poll()
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM and return at once; several children can so stop at the same time."""
-        if self.exit_code is None:
+        """Send SIGTERM and return at once, so that several children can stop at the same time.
+
+        Only once: a second one would meet a child that has put its handler away already.
+        """
+        if self.exit_code is None and not self._asked:
+            self._asked = True
             self._child.terminate()
 
     def kill(self) -> None:
@@ -79,7 +84,7 @@ class Process:
         atexit.unregister(self.stop)
         if self.exit_code is not None:
             return
-        self._child.terminate()
+        self.ask_to_stop()
         try:
             self._child.wait(timeout_s)
         except subprocess.TimeoutExpired:

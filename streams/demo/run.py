@@ -71,9 +71,9 @@ def _running(stack: Stack, show: Show, outcome: _Outcome) -> Iterator[None]:
     finally:
         failed = stack.stop()
         signal.signal(signal.SIGTERM, before)
-        for name, code in failed.items():
+        for name, code in failed.items() if good else ():
             show.say(f"✗ {name} ended with {code}", "bold red")
-        outcome.code = 1 if failed else outcome.code
+            outcome.code = 1
         if good and not failed:
             stack.clean()
         else:

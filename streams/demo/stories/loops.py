@@ -9,21 +9,22 @@ from streams.demo.stories.story import PLATFORMS, Story, Told, phone, rows, unmo
 from streams.demo.world import NotConverged, World
 
 NUMBER: Final = "+12125550177"
+TOLD: Final = ("crm", "esp")
 COMMANDS, NOTES = "writeback_commands_total", "writeback_notes_total"
 
 
 async def _no_loop(world: World) -> Told:
     before, record = await world.person("chloe"), await world.record("chloe", "storefront")
-    for platform in PLATFORMS:
+    for platform in TOLD:
         await world.admin("PATCH", f"/faults/{platform}", {"duplicate_rate": 1.0})
     commands, echoes = await world.count("engine", COMMANDS), await world.count("engine", NOTES, kind="echo")
     started = time.monotonic()
     await world.edit("storefront", "customer_edits", record_id=record, phone=NUMBER)
-    wanted = [wants_phone(platform, NUMBER) for platform in ("crm", "esp")]
+    wanted = [wants_phone(platform, NUMBER) for platform in TOLD]
     times = await world.converge("chloe", wanted, started)
     held = await world.person("chloe")
     await world.settle()
-    for platform in PLATFORMS:
+    for platform in TOLD:
         await world.admin("DELETE", f"/faults/{platform}")
     now = await world.person("chloe")
     unmoved(PLATFORMS, "phone", phone, held, now)
