@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from streams.lane.producer import Outbox
 from streams.lane.records import Batch, Done, Processor
 from streams.lane.rows import Rows
 from streams.lane.store import PartitionStore, Position
+
+T = TypeVar("T")
 
 
 class Table(Protocol):
@@ -32,8 +35,16 @@ class Lost(Exception):
     """The partition is no longer ours: drop the batch, write nothing, acknowledge nothing."""
 
 
+class LeaseExpired(Exception):
+    """The broker has not heard of this worker for a session timeout, with a write under way."""
+
+
 class Ownership(Protocol):
     """What the consumer tells and is told."""
+
+    def lease_s(self) -> float:
+        """How long the group will still count on this member if no further heartbeat succeeds."""
+        ...
 
     def owns(self, batch: Batch) -> bool:
         """Whether the batch was read in the present generation and this member is alive in it."""
@@ -80,8 +91,8 @@ class Checkpointer:
 
         # 2. The records for others, all acknowledged by the broker. Before the state: if we die after this, they are
         #    emitted again, the same; the other way round the state would know of records that nobody ever got.
-        self._require_owned(batch)
-        await self._outbox.send(done.emits, batch.partition)
+        if done.emits:
+            await self._while_owned(batch, self._outbox.send(done.emits, batch.partition))
         self._fault(2)
 
         # 3. The changed rows to the changelog, acknowledged. If we die after this, recovery reads them.
@@ -103,15 +114,24 @@ class Checkpointer:
         store = self._table.store(batch.partition)
         return Rows(self._table.name, store, self._processor.keys(batch), self._record_max_bytes)
 
-    def _require_owned(self, batch: Batch) -> None:
+    async def _while_owned(self, batch: Batch, sending: Coroutine[Any, Any, T]) -> T:
+        """Send only as an owner. What cannot be delivered before the group gives the partition to another must die
+        with this process: a producer that goes on trying would write over the other's newer rows."""
         if not self._ownership.owns(batch):
+            sending.close()
             raise Lost
+        task = asyncio.ensure_future(sending)
+        while not task.done():
+            await asyncio.wait([task], timeout=max(0.0, self._ownership.lease_s()))
+            if not task.done() and self._ownership.lease_s() <= 0:
+                raise LeaseExpired
+        return task.result()
 
     async def _send_rows(self, batch: Batch, rows: Rows) -> Position | None:
         if self._table is None or not rows.written:
             return None
-        self._require_owned(batch)
-        return await self._outbox.send_rows(self._table.changelog_name, batch.partition, rows.written)
+        sending = self._outbox.send_rows(self._table.changelog_name, batch.partition, rows.written)
+        return await self._while_owned(batch, sending)
 
     def _write(self, batch: Batch, rows: Rows, position: Position | None) -> None:
         if self._table is not None and (rows.written or rows.local):

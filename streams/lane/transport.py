@@ -53,8 +53,11 @@ class Consumer(driver.Consumer):
 
     def owns(self, batch: Batch) -> bool:
         """Whether the batch was read in the generation in which this member is alive, by its last heartbeat."""
-        alive_s = time.monotonic() - self._thread.heartbeat_at_s
-        return batch.generation == self._thread.generation and alive_s < self._lane.settings.session_timeout_s
+        return batch.generation == self._thread.generation and self.lease_s() > 0
+
+    def lease_s(self) -> float:
+        """Until the group gives this member up, if no further heartbeat succeeds."""
+        return self._lane.settings.session_timeout_s - (time.monotonic() - self._thread.heartbeat_at_s)
 
     def owns_partition(self, topic: str, partition: int) -> bool:
         """Whether the partition is assigned to this worker and being worked on."""

@@ -1,15 +1,16 @@
 """Nothing is lost and nothing skipped when a worker dies between any two steps, is frozen, or finds strange files."""
 
 import asyncio
+import os
 import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
-from streams.brokers import Broker
+from streams.brokers import Broker, Embedded
 from streams.lane import EXIT_REFUSED
-from tests.integration.lane.harness import Pipeline, compacted, expected, first_sights, numbers
+from tests.integration.lane.harness import SESSION_TIMEOUT_S, Pipeline, compacted, expected, first_sights, numbers
 
 STEPS = range(6)
 
@@ -141,3 +142,23 @@ async def test_rows_that_were_away_too_long_are_rebuilt(embedded_broker: Broker,
 
         assert "rows are rebuilt" in again.log
         assert expected(numbers(keys=4, each=8)) == await pipeline.outputs(32)
+
+
+async def test_a_broker_that_hangs_longer_than_the_session_costs_no_record(tmp_path: Path) -> None:
+    """A worker with a write under way gives up rather than write late; one without waits. The next one goes on."""
+    pairs = numbers(keys=4, each=40)
+    with Embedded() as broker:
+        async with Pipeline(broker, tmp_path, work_s=0.01).running() as pipeline:
+            worker = pipeline.start(settings={"batch_max_records": 2})
+            await worker.ready()
+            await pipeline.produce(pairs)
+            os.kill(broker.pid, signal.SIGSTOP)
+            await asyncio.sleep(2 * SESSION_TIMEOUT_S)
+            os.kill(broker.pid, signal.SIGCONT)
+            if not worker.alive:
+                assert (worker.exit_code(), "LeaseExpired" in worker.log) == (1, True)
+            pipeline.start("b")
+            seen = await pipeline.outputs(len(pairs))
+
+            assert expected(pairs) == {key: first_sights(values) for key, values in seen.items()}
+            assert await pipeline.committed_all(len(pairs))

@@ -1,5 +1,6 @@
 """Stand-ins for what surrounds a checkpoint, which write down the order of events."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class Outside:
     """Broker, group and table in one; `events` is what happened, `fail_at` raises in the middle."""
 
     name = "rows"
+    lease = 10.0
+    hang = ""
     changelog_name = "changelog"
 
     def __init__(self, store: PartitionStore, fail_at: str = "", owned: Sequence[bool] = ()) -> None:
@@ -39,20 +42,25 @@ class Outside:
     def owns(self, batch: Batch) -> bool:
         return self._owned.pop(0) if self._owned else True
 
+    def lease_s(self) -> float:
+        return self.lease
+
     def done(self, batch: Batch, next_offset: int) -> None:
         self.events.append(("done", next_offset))
 
     async def send(self, emits: Sequence[Emit], default_partition: int) -> None:
-        self._happen("emits", [emit.value for emit in emits])
+        await self._happen("emits", [emit.value for emit in emits])
 
     async def send_rows(self, topic: str, partition: int, rows: dict[bytes, bytes | None]) -> Position:
-        self._happen("changelog", dict(rows))
+        await self._happen("changelog", dict(rows))
         return Position(41, 0)
 
     def require_fit(self, emits: Iterable[Emit]) -> None:
         """Everything fits."""
 
-    def _happen(self, what: str, detail: object) -> None:
+    async def _happen(self, what: str, detail: object) -> None:
+        if what == self.hang:
+            await asyncio.Event().wait()
         if what == self._fail_at:
             raise ConnectionError(what)
         self.events.append((what, detail))

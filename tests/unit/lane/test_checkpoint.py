@@ -1,5 +1,6 @@
 """The steps happen in their order, and what fails leaves the later ones undone."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -7,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from streams.lane import Checkpointer, LaneSettings, Rows
-from streams.lane.checkpoint import Lost
+from streams.lane.checkpoint import LeaseExpired, Lost
 from streams.lane.settings import FAULT_STEP_ENV
 from streams.lane.store import PartitionStore
 from tests.unit.lane.fakes import Echo, Outside, batch, open_store
@@ -57,6 +58,21 @@ async def test_a_lost_partition_is_noticed_before_each_send(
         await checkpointer(outside).checkpoint(batch(3), lambda: None)
 
     assert happened == len(outside.events)
+
+
+@pytest.mark.parametrize(("hang", "happened"), [("emits", 0), ("changelog", 1)])
+async def test_a_write_that_outlasts_the_session_ends_the_worker(
+    store: PartitionStore, hang: str, happened: int
+) -> None:
+    """Its producer would go on trying, and write over the rows of the next owner."""
+    outside = Outside(store)
+    outside.hang, outside.lease = hang, 0.05
+    decay = asyncio.get_running_loop().call_later(0.02, setattr, outside, "lease", 0.0)
+    with pytest.raises(LeaseExpired):
+        await checkpointer(outside).checkpoint(batch(3), lambda: None)
+
+    assert happened == len(outside.events)
+    decay.cancel()
 
 
 @pytest.mark.parametrize(("done_offset", "next_offset"), [(None, 6), (4, 5), (5, 6), (99, 6), (2, 3), (1, 3)])
