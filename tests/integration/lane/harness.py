@@ -62,7 +62,7 @@ class Pipeline:
             "web_enabled": False,
             "fetch_max_wait_ms": 50,
             "session_timeout_s": SESSION_TIMEOUT_S,
-            "rebalance_timeout_s": 5.0,
+            "rebalance_timeout_s": 3.0,
             "heartbeat_s": 0.3,
             "commit_interval_s": 0.3,
             "batch_max_records": 20,
