@@ -47,9 +47,8 @@ def lane_agent(
 
     def start() -> AgentLane:
         consumer, settings = app.lane.consumer, app.lane.settings
-        checkpointer = Checkpointer(
-            processor, table, app.lane.outbox, consumer, settings.record_max_bytes, settings.fault_step
-        )
+        fault_step = settings.fault_step if settings.fault_agent in ("", name) else None
+        checkpointer = Checkpointer(processor, table, app.lane.outbox, consumer, settings.record_max_bytes, fault_step)
         made = AgentLane(checkpointer, consumer.release)
         app.lane.add(made)
         return made

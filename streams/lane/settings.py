@@ -10,6 +10,7 @@ import msgspec
 Compression = Literal["gzip", "lz4", "snappy", "zstd"]
 
 FAULT_STEP_ENV = "WRITEBACK_FAULT_STEP"
+FAULT_AGENT_ENV = "WRITEBACK_FAULT_AGENT"
 
 
 def _fault_step() -> int | None:
@@ -67,5 +68,6 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     table_open_files_max: int = 256  # per partition
     table_offline_max_s: float = 72_000.0  # below the brokers' delete.retention.ms; older rows are rebuilt
 
-    # For tests: SIGKILL to oneself after this step of the first checkpoint.
+    # For tests: SIGKILL to oneself after this step of the first checkpoint, of one agent or (empty) of any.
     fault_step: int | None = msgspec.field(default_factory=_fault_step)
+    fault_agent: str = msgspec.field(default_factory=lambda: os.environ.get(FAULT_AGENT_ENV, ""))
