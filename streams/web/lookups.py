@@ -8,25 +8,28 @@ from streams.codec.state import decode_customer, decode_row
 from streams.core import canonical
 from streams.core.rules import Policy
 from streams.core.state import Customer
-from streams.runtime.contacts import ContactRow, decode_contact_row, publish
-from streams.web.rows import RowReader
+from streams.model.suppression import SendableState
+from streams.runtime.contacts import ContactRow, Holding, decode_contact_row, publish
+from streams.web.rows import RowSource
 
 
 class Lookups:
     """Reads states and rows through the workers that hold them."""
 
-    def __init__(self, reader: RowReader, policy: Policy) -> None:
-        self._reader = reader
+    def __init__(self, rows: RowSource, policy: Policy) -> None:
+        self._rows = rows
         self.policy = policy
 
     async def customer(self, customer_id: str) -> Customer | None:
         """A customer's state."""
-        stored = await self._reader.read("customers", customer_id.encode())
+        stored = await self._rows.read("customers", customer_id.encode())
         return decode_customer(stored) if stored is not None else None
 
     async def customer_of(self, platform: str, record_id: str) -> str | None:
         """The customer that a record is bound to."""
-        stored = await self._reader.read("identity", f"{platform}:{record_id}".encode())
+        if platform.startswith("@"):
+            return None  # the identity rows of e-mails, phones and customers
+        stored = await self._rows.read("identity", f"{platform}:{record_id}".encode())
         return decode_row(stored).customer if stored is not None else None
 
     async def customers_at(self, contact_point: str) -> list[str]:
@@ -37,30 +40,42 @@ class Lookups:
     async def consents(self, contact_point: str) -> dict[str, Any]:
         """The effective consent of a contact point: the most restrictive over its customers, and each one's own."""
         point, row = await self._contact(contact_point)
-        published = publish(point, row, 0)
         return {
             "contact_point": point,
-            "states": [
-                {
-                    "channel": one.channel,
-                    "purpose": one.purpose,
-                    "state": one.state,
-                    "sendable": one.sendable,
-                    "reasons": list(one.reasons),
-                }
-                for one in published.states
-            ],
+            "states": [_state(one) for one in publish(point, row, 0).states],
             "customers": {
-                customer: [
-                    {"channel": one.channel, "purpose": one.purpose, "state": one.state, "sendable": one.sendable}
-                    for one in mine.values()
-                ]
+                customer: [_state(one) for _, one in sorted(mine.items())]
                 for customer, mine in sorted(row.holdings.items())
             },
         }
 
     async def _contact(self, given: str) -> tuple[str, ContactRow]:
-        email = canonical.email(given)
-        point = email if canonical.is_email(email) else canonical.phone(given, self.policy.default_region)
-        stored = await self._reader.read("contacts", point.encode())
+        point = self.contact_point(given)
+        stored = await self._rows.read("contacts", point.encode())
         return point, decode_contact_row(stored) if stored is not None else ContactRow()
+
+    def contact_point(self, given: str) -> str:
+        """The canonical form of an e-mail address or a phone number."""
+        email = canonical.email(given)
+        return email if canonical.is_email(email) else canonical.phone(given, self.policy.default_region)
+
+    def path_of(self, asked: str) -> tuple[str, ...]:
+        """The page that answers what a person types: a contact point, a record's name, or a customer's id."""
+        asked = asked.strip()
+        platform, colon, record_id = asked.partition(":")
+        if colon and platform in self.policy.platforms:
+            return ("customers", "by", platform, record_id)
+        point = self.contact_point(asked)
+        if canonical.is_email(point):
+            return ("customers", "by", "email", point)
+        return ("consents", point) if canonical.is_phone(point) else ("customers", asked)
+
+
+def _state(one: SendableState | Holding) -> dict[str, Any]:
+    return {
+        "channel": one.channel,
+        "purpose": one.purpose,
+        "state": one.state,
+        "sendable": one.sendable,
+        "reasons": list(one.reasons),
+    }

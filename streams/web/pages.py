@@ -1,33 +1,60 @@
-"""Pages that every process has: health, readiness, metrics."""
+"""Pages that every process has: health, readiness, metrics. They name no person and need no token."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from faust.web import Request, Response, View
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
 
 from streams.lane import BatchTable, LaneApp
+from streams.web.answers import in_json
+from streams.web.guard import Access, protect
+from streams.web.serving import application, page
 
 
-def ready(app: LaneApp, tables: list[BatchTable]) -> bool:
-    """True once the group has assigned partitions and the tables are recovered."""
-    return not app.rebalancing and app.tables.actives_ready and any(table.held for table in tables)
+def add_health(app: LaneApp, tables: list[BatchTable], access: Access | None = None) -> None:
+    """`/healthz`: the process answers. `/readyz`: it works on its partitions. `/metrics`: Prometheus.
+
+    Every page of the app, also those added later, is answered through the guard.
+    """
+    protect(application(app), access or Access())
+    progress = Progress(app)
+
+    @page(app, "/healthz")
+    async def healthz(request: web.Request) -> web.Response:
+        return in_json({"status": "ok"})
+
+    @page(app, "/readyz")
+    async def readyz(request: web.Request) -> web.Response:
+        ready = app.lane.ready
+        body: dict[str, Any] = {"ready": ready, "partitions": {table.name: table.held for table in tables}}
+        return in_json(body, 200 if ready else 503, {} if ready else {"Retry-After": "2"})
+
+    @page(app, "/metrics")
+    async def metrics(request: web.Request) -> web.Response:
+        body = generate_latest(REGISTRY) + progress.text()
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def add_health(app: LaneApp, tables: list[BatchTable]) -> None:
-    """`/healthz`: the process answers. `/readyz`: it works on its partitions. `/metrics`: Prometheus."""
+class Progress:
+    """How far the worker is, read when it is asked for."""
 
-    @app.page("/healthz")
-    async def healthz(web: View, request: Request) -> Response:
-        return web.json({"status": "ok"})
+    def __init__(self, app: LaneApp) -> None:
+        self._app = app
+        self._registry = CollectorRegistry()
+        where = ["topic", "partition"]
+        self._ready = Gauge("writeback_ready", "1 while the worker works on its partitions", registry=self._registry)
+        self._lag = Gauge("writeback_lag_records", "Records behind the end", where, registry=self._registry)
+        self._idle = Gauge("writeback_idle_seconds", "Since the last batch was done", where, registry=self._registry)
 
-    @app.page("/readyz")
-    async def readyz(web: View, request: Request) -> Response:
-        is_ready = ready(app, tables)
-        body: dict[str, Any] = {"ready": is_ready, "partitions": {table.name: table.held for table in tables}}
-        return web.json(body, status=200 if is_ready else 503)
-
-    @app.page("/metrics")
-    async def metrics(web: View, request: Request) -> Response:
-        return web.bytes(generate_latest(), content_type=CONTENT_TYPE_LATEST.partition(";")[0])
+    def text(self) -> bytes:
+        """In Prometheus' form; partitions that have gone to another worker are left out."""
+        self._ready.set(self._app.lane.ready)
+        for gauge in (self._lag, self._idle):
+            gauge.clear()
+        for one in self._app.lane.stats() if self._app.lane.ready else ():
+            self._idle.labels(one.topic, one.partition).set(one.idle_s)
+            if one.lag is not None:
+                self._lag.labels(one.topic, one.partition).set(one.lag)
+        return generate_latest(self._registry)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-from typing import Final
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
 
 import aiohttp
 from yarl import URL
@@ -12,11 +12,28 @@ from yarl import URL
 from streams.lane import BatchTable, LaneApp, NotHere
 
 ROW_PATH: Final = "/internal/rows"
-ASK_TIMEOUT_S: Final = 5.0
+ASK_TIMEOUT_S: Final = 3.0
+NO_SUCH_ROW: Final = 204
 
 
 class Unavailable(Exception):
     """Nobody holds the row now: a rebalance or a recovery is under way."""
+
+
+class UnknownTable(Exception):
+    """No table has this name."""
+
+
+class RowSource(Protocol):
+    """Where the views read rows."""
+
+    def local(self, table: str, key: bytes) -> bytes | None:
+        """A row that this worker holds; raises Unavailable or UnknownTable."""
+        ...
+
+    async def read(self, table: str, key: bytes) -> bytes | None:
+        """A row, wherever it is; raises Unavailable or UnknownTable."""
+        ...
 
 
 class RowReader:
@@ -28,10 +45,13 @@ class RowReader:
         self._token = token
 
     def local(self, table: str, key: bytes) -> bytes | None:
-        """The row if this worker holds its partition; raises Unavailable otherwise."""
+        """The row if this worker holds its partition, and has recovered it; raises Unavailable otherwise."""
+        found = self._table(table)
+        if not self._app.lane.ready:
+            raise Unavailable(table)
         try:
-            return self._tables[table].read(key)
-        except (NotHere, KeyError):
+            return found.read(key)
+        except NotHere:
             raise Unavailable(table) from None
 
     async def read(self, table: str, key: bytes) -> bytes | None:
@@ -41,26 +61,38 @@ class RowReader:
         except Unavailable:
             return await self._ask(table, key)
 
-    async def _ask(self, table: str, key: bytes) -> bytes | None:
-        owner = self._owner(table, key)
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        url = owner / ROW_PATH.strip("/") / table / key.hex()
+    def _table(self, name: str) -> BatchTable:
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S), self._app.http_client.get(url, headers=headers) as response:
-                if response.status == 404:
+            return self._tables[name]
+        except KeyError:
+            raise UnknownTable(name) from None
+
+    async def _ask(self, table: str, key: bytes) -> bytes | None:
+        url = self._owner(table, key) / ROW_PATH.strip("/") / table / key.hex()
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S), self._get(url, headers) as response:
+                # Not 404: that could be the answer of something else behind a stale address.
+                if response.status == NO_SUCH_ROW:
                     return None
                 if response.status != 200:
                     raise Unavailable(table)
-                return base64.b64decode(await response.text())
+                return await response.read()
         except (aiohttp.ClientError, TimeoutError, ValueError):
             raise Unavailable(table) from None
+
+    def _get(self, url: URL, headers: dict[str, str]) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        # No redirects: the token goes to the worker that the group has named, and nowhere else.
+        asked: AbstractAsyncContextManager[aiohttp.ClientResponse] = self._app.http_client.get(
+            url, headers=headers, allow_redirects=False
+        )
+        return asked
 
     def _owner(self, table: str, key: bytes) -> URL:
         """The worker that holds the row's partition, from the group's assignment; raises Unavailable."""
         wanted = self._tables[table].partition_of(key)
+        mine = URL(str(self._app.conf.canonical_url))
         for host, topics in self._app.router.tables_metadata().items():
-            if wanted in topics.get(self._tables[table].changelog_name, ()):
-                found = URL(host)
-                if found != URL(str(self._app.conf.canonical_url)):
-                    return found
+            if wanted in topics.get(self._tables[table].changelog_name, ()) and URL(host) != mine:
+                return URL(host)
         raise Unavailable(table)

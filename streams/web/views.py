@@ -1,133 +1,142 @@
-"""The engine's views: what a customer's record is, and why; JSON, or a plain page for a browser."""
+"""The engine's views: what a customer's record is, and why; JSON, or a plain page for a browser.
+
+A name in a path is percent-encoded; a last one may hold plain slashes too.
+"""
 
 from __future__ import annotations
 
-import base64
 import time
-from collections.abc import Awaitable, Callable
-from functools import wraps
+from collections.abc import Callable
 from typing import Any
 
-from faust.web import Request, Response, View
-from jinja2 import Environment, PackageLoader, select_autoescape
+from aiohttp import web
 
 from streams.core.explain import explain_view
 from streams.core.golden import golden_view
+from streams.core.state import Customer
+from streams.lane import LaneApp
+from streams.model import Millis
 from streams.runtime.engine_app import EngineApp
 from streams.runtime.settings import Settings
-from streams.web.access import REALM, allowed
+from streams.web.answers import refused, shown
+from streams.web.comparison import compare
+from streams.web.guard import Access
 from streams.web.lookups import Lookups
 from streams.web.pages import add_health
-from streams.web.rows import ROW_PATH, RowReader, Unavailable
+from streams.web.rendering import quoted
+from streams.web.rows import NO_SUCH_ROW, ROW_PATH, RowReader, RowSource, UnknownTable
+from streams.web.serving import page
 
-Handler = Callable[..., Awaitable[Response]]
+NO_CUSTOMER = "no customer has this id"
+NO_RECORD = "no customer has this record"
+NO_HOLDER = "no customer holds this contact point"
 
-_pages = Environment(loader=PackageLoader("streams.web"), autoescape=select_autoescape(), trim_blocks=True)
+
+def wall_clock() -> Millis:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
-def add_views(built: EngineApp, settings: Settings) -> None:
+def add_views(
+    built: EngineApp, settings: Settings, rows: RowSource | None = None, now: Callable[[], Millis] = wall_clock
+) -> None:
     """Add every view to the engine's app; they answer on any worker for any key."""
     tables = [built.customers, built.identity, built.contacts]
-    reader = RowReader(built.app, tables, settings.view_token)
-    lookups = Lookups(reader, built.policy)
-    add_health(built.app, tables)
-    guard = _guard(settings.view_token)
-    _add_rows(built, reader, guard)
-    _add_customers(built, lookups, guard)
-    _add_lookups(built, lookups, guard)
+    source = rows if rows is not None else RowReader(built.app, tables, settings.view_token)
+    lookups = Lookups(source, built.policy)
+    add_health(built.app, tables, Access(settings.view_token, settings.node_url))
+    _add_rows(built.app, source)
+    _add_search(built.app, lookups)
+    # Before `/customers/{id}`, whose id may hold slashes.
+    _add_searches_by_name(built.app, lookups, now)
+    _add_customers(built.app, lookups, now)
 
 
-def _guard(token: str) -> Callable[[Handler], Handler]:
-    """A token where one is set, and 503 while nobody holds the row."""
-
-    def guarded(handler: Handler) -> Handler:
-        @wraps(handler)
-        async def answer(web: View, request: Request, **given: str) -> Response:
-            if not allowed(token, request.headers.get("Authorization")):
-                return web.json({"error": "a token is needed"}, status=401, headers={"WWW-Authenticate": REALM})
-            try:
-                return await handler(web, request, **given)
-            except Unavailable:
-                body = {"error": "a rebalance or a recovery is under way"}
-                return web.json(body, status=503, headers={"Retry-After": "2"})
-
-        return answer
-
-    return guarded
-
-
-def _add_rows(built: EngineApp, reader: RowReader, guard: Callable[[Handler], Handler]) -> None:
-    @built.app.page(ROW_PATH + "/{table}/{key}")
-    @guard
-    async def row(web: View, request: Request, table: str, key: str) -> Response:
+def _add_rows(app: LaneApp, rows: RowSource) -> None:
+    @page(app, ROW_PATH + "/{table}/{key}")
+    async def row(request: web.Request, table: str, key: str) -> web.Response:
+        """For other workers: a row as it is stored, if this worker holds it."""
         try:
-            stored = reader.local(table, bytes.fromhex(key))
+            stored = rows.local(table, bytes.fromhex(key))
         except ValueError:
-            return web.json({"error": "not a key"}, status=400)
+            return refused(request, 400, "a key is written in hexadecimal digits")
+        except UnknownTable:
+            return refused(request, 404, "there is no such table")
         if stored is None:
-            return web.json({"error": "no such row"}, status=404)
-        return web.text(base64.b64encode(stored).decode())
+            return web.Response(status=NO_SUCH_ROW)
+        return web.Response(body=stored, content_type="application/octet-stream")
 
 
-def _add_customers(built: EngineApp, lookups: Lookups, guard: Callable[[Handler], Handler]) -> None:
-    @built.app.page("/customers/{customer_id}")
-    @guard
-    async def customer(web: View, request: Request, customer_id: str) -> Response:
-        return await _customer_page(web, request, lookups, customer_id)
+def _add_search(app: LaneApp, lookups: Lookups) -> None:
+    @page(app, "/")
+    async def start(request: web.Request) -> web.Response:
+        """Where a person begins."""
+        paths = ["/customers/{id}", "/customers/by/{platform}/{record_id}", "/customers/by/email/{address}"]
+        paths += ["/explain/{id}", "/consents/{contact_point}", "/metrics", "/healthz", "/readyz"]
+        return shown(request, {"views": paths}, "start.html", lambda: {"platforms": list(lookups.policy.platforms)})
 
-    @built.app.page("/customers/by/{platform}/{record_id}")
-    @guard
-    async def by_record(web: View, request: Request, platform: str, record_id: str) -> Response:
-        if platform == "email":
-            return await _by_contact_point(web, request, lookups, record_id)
-        customer_id = await lookups.customer_of(platform, record_id)
-        if customer_id is None:
-            return _missing(web, "no record of this name is bound")
-        return await _customer_page(web, request, lookups, customer_id)
+    @page(app, "/find")
+    async def find(request: web.Request) -> web.Response:
+        """From what was typed to the page that answers it."""
+        asked = request.query.get("q", "").strip()
+        path = "/".join(quoted(part) for part in lookups.path_of(asked)) if asked else ""
+        return web.Response(status=303, headers={"Location": f"/{path}"})
 
-    @built.app.page("/explain/{customer_id}")
-    @guard
-    async def explain(web: View, request: Request, customer_id: str) -> Response:
+
+def _add_searches_by_name(app: LaneApp, lookups: Lookups, now: Callable[[], Millis]) -> None:
+    @page(app, "/customers/by/email/{address:.+}")
+    async def by_email(request: web.Request, address: str) -> web.Response:
+        """The one customer that holds the address; where several do, their ids."""
+        holders = await lookups.customers_at(address)
+        if len(holders) > 1:
+            return shown(request, {"customers": holders}, "holders.html")
+        return await _customer(request, lookups, holders[0] if holders else None, now(), NO_HOLDER)
+
+    @page(app, "/customers/by/{platform}/{record_id:.+}")
+    async def by_record(request: web.Request, platform: str, record_id: str) -> web.Response:
+        """The customer that a record is bound to."""
+        bound = await lookups.customer_of(platform, record_id)
+        return await _customer(request, lookups, bound, now(), NO_RECORD)
+
+    @page(app, "/consents/{contact_point:.+}")
+    async def consents(request: web.Request, contact_point: str) -> web.Response:
+        """What may be sent to a contact point, over all customers that hold it."""
+        found = await lookups.consents(contact_point)
+        return shown(request, found, "consents.html") if found["customers"] else refused(request, 404, NO_HOLDER)
+
+
+def _add_customers(app: LaneApp, lookups: Lookups, now: Callable[[], Millis]) -> None:
+    @page(app, "/customers/{customer_id:.+}")
+    async def customer(request: web.Request, customer_id: str) -> web.Response:
+        """The golden record; on the page beside what each platform holds."""
+        return await _customer(request, lookups, customer_id, now(), NO_CUSTOMER)
+
+    @page(app, "/explain/{customer_id:.+}")
+    async def explain(request: web.Request, customer_id: str) -> web.Response:
+        """Why it is so."""
         state = await lookups.customer(customer_id)
         if state is None:
-            return _missing(web, "no customer of this id")
-        view = explain_view(state, lookups.policy, time.time_ns() // 1_000_000)
-        return _shown(web, request, view, "explain.html")
+            return refused(request, 404, NO_CUSTOMER)
+        view = explain_view(state, lookups.policy, now())
+        return shown(request, view, "erased.html" if "erased" in view else "explain.html")
 
 
-def _add_lookups(built: EngineApp, lookups: Lookups, guard: Callable[[Handler], Handler]) -> None:
-    @built.app.page("/consents/{contact_point}")
-    @guard
-    async def consents(web: View, request: Request, contact_point: str) -> Response:
-        view = await lookups.consents(contact_point)
-        if not view["customers"]:
-            return _missing(web, "no customer holds this contact point")
-        return _shown(web, request, view, "consents.html")
-
-
-async def _by_contact_point(web: View, request: Request, lookups: Lookups, contact_point: str) -> Response:
-    """One customer's page; where several hold the contact point, their ids."""
-    holders = await lookups.customers_at(contact_point)
-    if not holders:
-        return _missing(web, "no customer holds this address")
-    if len(holders) == 1:
-        return await _customer_page(web, request, lookups, holders[0])
-    return _shown(web, request, {"customers": holders}, "holders.html")
-
-
-async def _customer_page(web: View, request: Request, lookups: Lookups, customer_id: str) -> Response:
-    state = await lookups.customer(customer_id)
+async def _customer(
+    request: web.Request, lookups: Lookups, customer_id: str | None, now: Millis, otherwise: str
+) -> web.Response:
+    state = await lookups.customer(customer_id) if customer_id is not None else None
     if state is None:
-        return _missing(web, "no customer of this id")
-    return _shown(web, request, golden_view(state, lookups.policy), "customer.html")
+        return refused(request, 404, otherwise)
+    return _golden(request, lookups, state, now)
 
 
-def _missing(web: View, why: str) -> Response:
-    return web.json({"error": why}, status=404)
+def _golden(request: web.Request, lookups: Lookups, state: Customer, now: Millis) -> web.Response:
+    policy = lookups.policy
+    if state.erased_at is not None:
+        return shown(request, golden_view(state, policy), "erased.html")
 
+    def beside() -> dict[str, Any]:
+        explained = explain_view(state, policy, now)
+        return {"explained": explained, "compared": compare(state, policy, explained)}
 
-def _shown(web: View, request: Request, view: dict[str, Any], template: str) -> Response:
-    """A page for a browser, JSON for anything else."""
-    if "text/html" in request.headers.get("Accept", ""):
-        return web.html(_pages.get_template(template).render(view=view))
-    return web.json(view)
+    return shown(request, golden_view(state, policy), "customer.html", beside)

@@ -1,0 +1,95 @@
+"""What stands before every page: who may look, how long it may take, and what leaves with the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from streams.web.access import REALM, allowed, local_name
+from streams.web.answers import refused
+from streams.web.rendering import CONTENT_SECURITY
+from streams.web.rows import Unavailable
+
+log = logging.getLogger(__name__)
+
+# Pages without a person in them, for probes and for Prometheus; every other one needs the token.
+OPEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+VIEW_TIMEOUT_S: Final = 5.0
+RETRY_AFTER_S: Final = 2
+
+HEADERS: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": CONTENT_SECURITY,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept, Authorization",
+    "X-Content-Type-Options": "nosniff",
+}
+_SENTENCES: Final = {404: "there is no such page", 405: "pages can only be read"}
+
+
+class Access(NamedTuple):
+    """The token ("" for none), and the worker's own address."""
+
+    token: str = ""
+    node_url: str = ""
+
+
+def protect(app: web.Application, access: Access) -> None:
+    """Put the guard before every page of the application, those that others add included."""
+    app.middlewares.append(_guard(access))
+    logging.getLogger("aiohttp.server").addFilter(_without_texts)
+
+
+def _guard(access: Access) -> Middleware:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = _stopped(access, request) or await _answered(request, handler)
+        response.headers.update(HEADERS)
+        return response
+
+    return guard
+
+
+def _stopped(access: Access, request: web.Request) -> web.Response | None:
+    """The refusal of one who may not look."""
+    if request.path in OPEN:
+        return None
+    if not access.token and not local_name(request.host, access.node_url):
+        return refused(request, 421, "without a token this server answers to the names of its own machine only")
+    if not allowed(access.token, request.headers.get("Authorization")):
+        return refused(request, 401, "a token is needed", {"WWW-Authenticate": REALM})
+    return None
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The answer in bounded time; a bug is logged by its type alone, since texts may hold values."""
+    try:
+        async with asyncio.timeout(VIEW_TIMEOUT_S):
+            return await handler(request)
+    except (Unavailable, TimeoutError):
+        why = "a rebalance or a recovery is under way; try again in a moment"
+        return refused(request, 503, why, {"Retry-After": str(RETRY_AFTER_S)})
+    except web.HTTPException as error:
+        kept = {name: value for name, value in error.headers.items() if name == "Allow"}
+        return refused(request, error.status, _SENTENCES.get(error.status, "the request cannot be answered"), kept)
+    except Exception as error:
+        log.error("A view ended in %s", type(error).__qualname__)
+        return refused(request, 500, "this is a bug in Writeback; the log names it")
+
+
+def _without_texts(record: logging.LogRecord) -> bool:
+    """aiohttp logs what it could not parse as it came, a request line with a contact point included."""
+    if record.exc_info and record.exc_info[0] is not None:
+        record.msg, record.args = f"{record.msg}: %s", (*_arguments(record), record.exc_info[0].__qualname__)
+        record.exc_info = record.exc_text = None
+    return True
+
+
+def _arguments(record: logging.LogRecord) -> tuple[object, ...]:
+    return record.args if isinstance(record.args, tuple) else (record.args,) if record.args else ()

@@ -1,0 +1,75 @@
+"""Pages for people: templates, and how values, times and names are written in them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from typing import Any, Final
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+_STYLE: Final = (files("streams.web") / "templates" / "style.css").read_text("utf-8")
+
+# Nothing is loaded from anywhere and no script runs; the one style sheet is known by its hash.
+CONTENT_SECURITY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'",
+        "img-src data:",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+def render(template: str, **given: Any) -> str:
+    """A page as HTML; every value is escaped."""
+    return _pages.get_template(template).render(**given)
+
+
+def quoted(name: str) -> str:
+    """A name as one segment of a path, slashes and all; a segment of dots alone would be taken for a folder."""
+    text = quote(name, safe="@:+")
+    return text.replace(".", "%2E") if set(text) <= {"."} else text
+
+
+def when(time: str | None) -> Markup:
+    """An RFC 3339 time for reading."""
+    if not time:
+        return Markup("")
+    shown = time.replace("T", " ").replace("Z", " UTC")
+    return Markup('<time datetime="{}">{}</time>').format(time, shown)
+
+
+def lines(value: Any) -> list[str]:
+    """A value in lines: an address as on an envelope, anything else as it is."""
+    if not isinstance(value, dict):
+        return [] if value is None else [str(value)]
+    place = " ".join(part for part in (value["region"], value["postal_code"]) if part)
+    town = ", ".join(part for part in (value["city"], place) if part)
+    return [line for line in (value["line1"], value["line2"], town, value["country"]) if line]
+
+
+def words(name: str) -> str:
+    """A name in code as people read it: `shipping_address` -> `shipping address`."""
+    return name.replace("_", " ")
+
+
+def sentence(text: str) -> str:
+    """Text with a capital and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+
+
+_pages = Environment(
+    loader=PackageLoader("streams.web"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+_pages.filters.update(quoted=quoted, when=when, lines=lines, words=words, sentence=sentence)
+_pages.globals["style"] = Markup(_STYLE)  # noqa: S704 - our own file
