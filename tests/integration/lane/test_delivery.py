@@ -84,6 +84,7 @@ async def test_two_workers_share_the_partitions_and_lose_nothing_when_they_come_
     async with Pipeline(broker, tmp_path, work_s=0.02).running() as pipeline:
         first = pipeline.start("a")
         await pipeline.produce(pairs[:third])
+        await first.ready()
         second = pipeline.start("b")
         await second.ready()
         await pipeline.produce(pairs[third : 2 * third])
