@@ -12,7 +12,7 @@ import msgspec
 from rich.table import Table
 
 from streams.cli import options
-from streams.cli.broker import client_options, connecting
+from streams.cli.broker import connecting
 from streams.cli.console import console
 from streams.cli.errors import Sentence
 
@@ -176,7 +176,9 @@ async def _send(settings: Settings, chosen: list[Letter]) -> None:
     """Each is awaited, so that the order within a partition is kept and the count is true."""
     from aiokafka import AIOKafkaProducer
 
-    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap.split(","), **client_options(settings))
+    from streams.runtime.security import client_auth
+
+    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap.split(","), **client_auth(settings))
     async with producer:
         for letter in chosen:
             await producer.send_and_wait(

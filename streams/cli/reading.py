@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from streams.cli.broker import client_options
 from streams.cli.errors import Sentence
 from streams.lane import Record
+from streams.runtime.security import client_auth
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -99,23 +99,29 @@ class Topic:
 @asynccontextmanager
 async def opened(settings: Settings, topic: str) -> AsyncIterator[Topic]:
     """A topic to read; raises Sentence where there is none of this name."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition
+    async with _consumer(settings) as looking:  # to ask for one topic by its name may create it
+        if topic not in await looking.topics():
+            raise Sentence(f"there is no topic {topic} at {settings.bootstrap}")
+    async with _consumer(settings, topic) as consumer:
+        yield Topic(consumer, sorted(consumer.assignment()))
+
+
+@asynccontextmanager
+async def _consumer(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer of no group, with every partition of the topics."""
+    from aiokafka import AIOKafkaConsumer
 
     consumer = AIOKafkaConsumer(
+        *topics,
         bootstrap_servers=settings.bootstrap.split(","),
         group_id=None,
         enable_auto_commit=False,
         fetch_max_wait_ms=POLL_MS,
-        **client_options(settings),
+        **client_auth(settings),
     )
     try:
         await consumer.start()
-        known = await consumer.topics()
-        if topic not in known:
-            raise Sentence(f"there is no topic {topic} at {settings.bootstrap}")
-        partitions = [TopicPartition(topic, one) for one in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(partitions)
-        yield Topic(consumer, partitions)
+        yield consumer
     finally:
         await consumer.stop()
 

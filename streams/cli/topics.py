@@ -10,7 +10,7 @@ import click
 from rich.table import Column, Table
 
 from streams.cli import options
-from streams.cli.broker import client_options, connecting
+from streams.cli.broker import connecting
 from streams.cli.console import console
 
 if TYPE_CHECKING:
@@ -72,9 +72,10 @@ def _fences(settings: Settings, policy: Policy) -> list[TopicSpec]:
 
 def _create(settings: Settings, specs: list[TopicSpec]) -> list[str]:
     from streams.lane import ensure_topics
+    from streams.runtime.security import client_auth
 
     with connecting(settings):
-        return asyncio.run(ensure_topics(settings.bootstrap, specs, client_options(settings)))
+        return asyncio.run(ensure_topics(settings.bootstrap, specs, client_auth(settings)))
 
 
 def _table(specs: list[TopicSpec], created: list[str], dry_run: bool) -> Table:

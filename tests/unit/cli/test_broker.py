@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from streams.cli.broker import client_options
+from streams.runtime.security import client_auth
 from streams.runtime.settings import read_settings
 
 SASL = {"WRITEBACK_SASL_MECHANISM": "SCRAM-SHA-512", "WRITEBACK_SASL_USERNAME": "u", "WRITEBACK_SASL_PASSWORD": "p"}
@@ -15,14 +15,14 @@ TLS = {"WRITEBACK_TLS": "true"}
 
 @pytest.mark.parametrize(
     ("environment", "protocol"),
-    [({}, None), (TLS, "SSL"), (SASL, "SASL_PLAINTEXT"), (SASL | TLS, "SASL_SSL")],
+    [({}, "PLAINTEXT"), (TLS, "SSL"), (SASL, "SASL_PLAINTEXT"), (SASL | TLS, "SASL_SSL")],
 )
 def test_tls_and_sasl_make_the_protocol(environment: dict[str, str], protocol: str | None) -> None:
-    assert client_options(read_settings(environment)).get("security_protocol") == protocol
+    assert client_auth(read_settings(environment)).get("security_protocol") == protocol
 
 
 def test_a_tls_connection_checks_the_brokers_name() -> None:
-    context = client_options(read_settings(TLS))["ssl_context"]
+    context = client_auth(read_settings(TLS))["ssl_context"]
 
     assert context.check_hostname
     assert context.verify_mode == ssl.CERT_REQUIRED
