@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,7 @@ def decoding(settings: Settings) -> Decoding:
     """With the schema registry of the settings, if there is one."""
     from streams.codec import PublicCodec
 
-    return Decoding(PublicCodec.from_environment({"SCHEMA_REGISTRY_URL": settings.schema_registry_url}))
+    return Decoding(PublicCodec.from_environment({**os.environ, "SCHEMA_REGISTRY_URL": settings.schema_registry_url}))
 
 
 def guessed(value: bytes) -> Any:
