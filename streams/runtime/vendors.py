@@ -10,6 +10,9 @@ from streams.core.rules import Policy
 from streams.runtime.settings import PREFIX, SettingsError
 
 
+GATEWAY_ONLY = ("WEBHOOK_", "REPLAY_")
+
+
 def translators(policy: Policy, environment: Mapping[str, str]) -> dict[str, Connector]:
     """Every platform's connector as its settings say; translation needs no secret, so none may be missing."""
     found: dict[str, Connector] = {}
@@ -34,6 +37,8 @@ def connector_settings(platform: str, vendor: Connector, environment: Mapping[st
     values: dict[str, str] = {}
     missing = []
     for setting in vendor.settings:
+        if setting.name.startswith(GATEWAY_ONLY):
+            continue  # who delivers need not hold what webhooks are verified with
         name = variable(platform, setting.name)
         value = environment.get(name) or setting.default
         if value is None:
