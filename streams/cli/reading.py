@@ -115,6 +115,7 @@ async def _consumer(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaC
         *topics,
         bootstrap_servers=settings.bootstrap.split(","),
         group_id=None,
+        auto_offset_reset="earliest",  # with another one the first look-up may overtake a seek to the beginning
         enable_auto_commit=False,
         fetch_max_wait_ms=POLL_MS,
         **client_auth(settings),
