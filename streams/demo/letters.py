@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from streams.delivery.dead_letters import PREFIX, REASON_HEADER
 
@@ -20,14 +20,12 @@ async def dead_letters(bootstrap: str) -> Counter[tuple[str, str]]:
 
 async def records(bootstrap: str, topic: str) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
     """What a topic holds now, outside any group."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=POLL_MS // 4)
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=POLL_MS // 4
+    )
     await consumer.start()
     try:
-        await consumer.topics()
-        partitions = [TopicPartition(topic, one) for one in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
+        ends = await consumer.end_offsets(list(consumer.assignment()))
         while any([await consumer.position(one) < end for one, end in ends.items()]):
             for batch in (await consumer.getmany(timeout_ms=POLL_MS)).values():
                 for record in batch:

@@ -89,15 +89,14 @@ async def _play(stack: Stack, settings: DemoSettings, show: Show) -> None:
     with show.busy("starting broker, sandbox, engine, sinks and gateway"):
         await stack.start()
     async with World(stack, settings) as world:
-        with show.busy(f"{len(PEOPLE)} people sign up everywhere"):
+        with show.busy(f"{len(PEOPLE)} people sign up at every platform") as world.progress:
             await world.populate(PEOPLE)
         for number, story in enumerate(STORIES, 1):
             show.story(number, story)
-            with show.busy("watching the platforms"):
+            with show.busy("watching the platforms") as world.progress:
                 told = await story.play(world)
             show.told(told)
-    with show.busy("stopping"):
-        stack.check()
+    stack.check()
     show.say(f"\n✓ {len(STORIES)} stories converged in {time.monotonic() - started:.0f} s", "bold green")
 
 

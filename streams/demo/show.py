@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +16,9 @@ from rich.text import Text
 from streams.demo.stories.story import Row, Story, Told
 
 PIPE_COLUMNS: Final = 150
-NAMES: Final = {"storefront": "storefront · Shopify", "crm": "CRM · Salesforce", "esp": "ESP · Klaviyo"}
+NAMES: Final = {"storefront": "Shopify, storefront", "crm": "Salesforce, crm", "esp": "Klaviyo, esp"}
+
+Progress = Callable[[str], None]
 
 
 class Show:
@@ -35,34 +38,37 @@ class Show:
             self._out.print(Text.assemble(("  ✓ ", "green"), (f"{name:<9}", "bold"), (what, "dim")))
 
     @contextmanager
-    def busy(self, text: str) -> Iterator[None]:
-        """While something is under way."""
+    def busy(self, text: str) -> Iterator[Progress]:
+        """While something is under way; call what is yielded to say how far it is."""
         if not self._out.is_terminal:
-            self.say(f"  {text} …", "dim")
-            yield
+            self.say(f"   {text} …", "dim")
+            yield lambda text: None
             return
-        with self._out.status(Text(text)):
-            yield
+        with self._out.status(Text(text)) as status:
+            yield lambda text: status.update(Text(text))
 
     def story(self, number: int, story: Story) -> None:
         """The heading, before it is played."""
         self._out.print()
         self._out.print(Text(f"{number}  {story.title}", style="bold cyan"))
-        self._out.print(Padding(Text(story.plot), (0, 0, 0, 3)))
+        self._indented(Text(story.plot))
 
     def told(self, told: Told) -> None:
         """What every platform held and holds, and how long it took."""
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for column in ("", "", "before", "now", "after"):
-            table.add_column(column, justify="right" if column == "after" else "left", overflow="fold")
+        table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1), header_style="dim", pad_edge=False)
+        for column in ("", "", *told.headings, "took"):
+            table.add_column(column, justify="right" if column == "took" else "left", overflow="fold")
         for row in told.rows:
             table.add_row(*_cells(row))
-        self._out.print(Padding(table, (0, 0, 0, 3)))
+        self._indented(table)
         for remark in told.remarks:
-            self._out.print(Padding(Text(remark, style="dim"), (0, 0, 0, 3)))
+            self._indented(Text(remark))
         times = [row.after_s for row in told.rows if row.after_s is not None]
         done = f"✓ {max(times):.2f} s from the webhook to the last platform" if times else "✓ nothing moved"
-        self._out.print(Padding(Text(done, style="green"), (0, 0, 0, 3)))
+        self._indented(Text(done, style="green"))
+
+    def _indented(self, what: RenderableType) -> None:
+        self._out.print(Padding(what, (0, 0, 0, 3), expand=False))
 
 
 def _cells(row: Row) -> list[Text]:
@@ -70,7 +76,7 @@ def _cells(row: Row) -> list[Text]:
     return [
         Text(NAMES.get(row.platform, row.platform)),
         Text(row.what, style="dim"),
-        Text(row.before, style="dim" if moved else ""),
-        Text(row.now, style="bold" if moved else ""),
-        Text("" if row.after_s is None else f"{row.after_s:.2f} s"),
+        Text(row.before, style="dim"),
+        Text(row.now, style="bold" if moved else "dim"),
+        Text("" if row.after_s is None else f"{row.after_s:.2f} s", style="green"),
     ]

@@ -35,9 +35,12 @@ class Holds(msgspec.Struct, frozen=True):
 class World:
     """Reaches the sandbox's admin API, the gateway and the engine of one stack."""
 
-    def __init__(self, stack: Stack, settings: DemoSettings) -> None:
+    def __init__(
+        self, stack: Stack, settings: DemoSettings, progress: Callable[[str], None] = lambda text: None
+    ) -> None:
         self.stack = stack
         self.settings = settings
+        self.progress = progress
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -146,13 +149,15 @@ class World:
             if len(found) == len(times):
                 return found
             self.stack.check()
+            late = [f"{one.platform} ({one.what})" for one, is_so in zip(wanted, so, strict=True) if not is_so]
             if now > deadline:
-                late = [f"{one.platform} ({one.what})" for one, is_so in zip(wanted, so, strict=True) if not is_so]
                 raise NotConverged(f"did not converge in {self.settings.story_timeout_s:g} s: {', '.join(late)}")
+            self.progress(f"{now - started:.1f} s: waiting for {', '.join(late)}")
             await asyncio.sleep(self.settings.poll_s)
 
     async def settle(self) -> None:
         """Return when every webhook is delivered and nothing has moved for `quiet_s`; raises NotConverged, Died."""
+        self.progress("waiting for the last echo, and then for nothing to move")
         deadline = time.monotonic() + self.settings.story_timeout_s
         before, since = await self._moved(), time.monotonic()
         while time.monotonic() - since < self.settings.quiet_s or not await self._delivered():

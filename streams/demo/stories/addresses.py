@@ -31,15 +31,19 @@ async def _unverified(world: World) -> Told:
 
     async def judged() -> dict[str, Any] | None:
         view = await world.explain("storefront", record)
-        waiting = [one for one in view["open"] if one["what"] == "shipping_address"] if view else []
-        lost = view["attributes"]["shipping_address"]["losers"] if view and not waiting else []
-        return next((one for one in lost if one["value"]["line1"] == NOWHERE["line1"]), None)
+        lost = view["attributes"]["shipping_address"]["losers"] if view else []
+        ours = [one for one in lost if one["value"]["line1"] == NOWHERE["line1"]]
+        return next((one for one in ours if one["confidence"] is not None), None)
 
     loser = await world.until("engine: the new address has no verdict", judged)
     await world.settle()
     now = await world.person("ann")
-    said = f"{loser['record']} lost ({loser['reason']}, confidence {loser['confidence']:.2f}): {loser['why']}"
-    return Told(unmoved(PLATFORMS, "shipping address", address, before, now), [f"explain: {said}."])
+    told = [f"typed: {NOWHERE['line1']}, {NOWHERE['city']}", f"explain: {_said(loser)}"]
+    return Told(unmoved(PLATFORMS, "shipping address", address, before, now), told)
+
+
+def _said(loser: dict[str, Any]) -> str:
+    return f"the claim of {loser['record']} lost ({loser['reason']}): {loser['why']}."
 
 
 CHECKOUT = Story(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from streams.demo.stories.story import Row, Story, Told, email_consent, rows, unmoved, wants
 from streams.demo.world import NotConverged, World
 
-CONSENT = "e-mail marketing"
+CONSENT: Final = "e-mail marketing"
+NIGHT: Final = f"{CONSENT}, that night"
 
 
 async def _opt_out(world: World) -> Told:
@@ -31,11 +33,11 @@ async def _night(world: World) -> list[Row]:
     started = time.monotonic()
     await world.edit("crm", "nightly_batch", record_ids=[record], opted_out=False)
     overwritten = await world.person("ben")
-    corrected = [wants("crm", email_consent, f"{CONSENT}, after the night's batch", "unsubscribed")]
+    corrected = [wants("crm", email_consent, NIGHT, "unsubscribed")]
     times = await world.converge("ben", corrected, started)
     await world.settle()
     now = await world.person("ben")
-    held = unmoved(["storefront", "esp"], f"{CONSENT}, after the night's batch", email_consent, evening, now)
+    held = unmoved(["storefront", "esp"], NIGHT, email_consent, evening, now)
     return [*rows(corrected, overwritten, now, times), *held]
 
 

@@ -58,7 +58,8 @@ async def _garbage(world: World) -> Told:
     await world.settle()
     await _lettered(world, [one for one in garbage if one.status == 202], letters)
     after = rows(wanted, before, await world.person("esi"), times)
-    return Told([*shown, *after], ["the next honest webhook passed through as ever."])
+    remarks = ["and Esi's new phone number, in the next honest webhook, passed through as ever."]
+    return Told([*shown, *after], remarks, ("what came", "what became of it"))
 
 
 async def _sent(world: World, one: Garbage) -> Row:

@@ -34,6 +34,7 @@ class Told(msgspec.Struct):
 
     rows: list[Row] = []
     remarks: list[str] = []
+    headings: tuple[str, str] = ("before", "now")
 
 
 class Story(msgspec.Struct, frozen=True):
