@@ -1,5 +1,7 @@
 """Run the measurements, show them, and write them down."""
 
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -33,6 +35,7 @@ def main(
     out: Path,
 ) -> None:
     """Compare the engine with a plain Faust agent and with Quix Streams, on Apache Kafka, on this machine."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that brokers and programs are stopped, too
     terminal = Terminal()
     terminal.say("preparing the product and the environments")
     home, python = product(compiled and can_compile()), quix_python() if quix else None

@@ -19,6 +19,7 @@ import msgspec
 
 from benchmarks.broker_side import Ends, Offsets, digest
 from benchmarks.settings import Contest
+from streams.brokers.process import die_with_parent
 
 POLL_INTERVAL_S = 0.05
 QUIET_S = 6.0
@@ -136,6 +137,7 @@ class _Running:
                 cwd=self._home,
                 env=environment(self._home),
                 start_new_session=True,
+                preexec_fn=die_with_parent(),
             )
         threading.Thread(target=self._read, daemon=True).start()
         return self

@@ -1,5 +1,6 @@
 """What both kinds of broker share: a directory, a process, a port, and a wait until it answers."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -110,7 +111,7 @@ class Broker(ABC):
 
     def _launch(self) -> None:
         self._port = self._wanted_port or free_port()
-        self._directory = Path(tempfile.mkdtemp(prefix=f"writeback-{self.kind}-"))
+        self._directory = _new_directory(self.kind)
         argv, cluster = self._prepare(self._directory, self._port, uuid.uuid4().hex[:22])
         self._process = Process(argv, self._directory / "broker.log", self._directory)
         self._wait_for(cluster)
@@ -129,3 +130,23 @@ class Broker(ABC):
         if self._process is None:
             raise BrokerFailed(f"{self.kind} is not running")
         return self._process
+
+
+def _new_directory(kind: str) -> Path:
+    """A directory named after this process, once those of processes that were killed are gone."""
+    root, prefix = Path(tempfile.gettempdir()), f"writeback-{kind}-"
+    for left in root.glob(f"{prefix}*-*"):
+        owner = left.name.removeprefix(prefix).partition("-")[0]
+        if owner.isdecimal() and not _is_alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True

@@ -13,7 +13,7 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
     """The step that ties a child to its parent, or None where only `atexit` is left.
 
     Linux sends the signal when the *thread* that forked ends, so the tie is safe from the main thread only.
@@ -51,7 +51,7 @@ class Process:
                 cwd=cwd,
                 env=environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
         atexit.register(self.stop, 1.0)
 

@@ -143,6 +143,20 @@ def test_stop_ends_the_process_frees_the_port_and_removes_the_files(embedded_bro
 
 
 @pytest.mark.embedded
+def test_the_files_of_a_killed_program_are_removed_by_the_next_start(embedded_broker: Broker) -> None:
+    start = "from streams.brokers import Embedded; print(Embedded().start().log_path.parent, flush=True)"
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    program = subprocess.run([sys.executable, "-c", f"{start}; {kill}"], stdout=subprocess.PIPE, text=True, check=False)
+    left = Path(program.stdout.strip())
+    mine = embedded_broker.log_path.parent
+    assert left.exists()
+
+    with Embedded():
+        assert not left.exists()
+        assert mine.exists()
+
+
+@pytest.mark.embedded
 def test_a_broker_that_cannot_have_its_port_fails_instead_of_using_a_stranger(
     embedded_broker: Broker,
 ) -> None:
