@@ -186,6 +186,7 @@ async def _send(settings: Settings, chosen: list[Letter]) -> None:
                 letter.record.value,
                 letter.record.key,
                 partition=int(letter.connect("partition")),
+                timestamp_ms=letter.timestamp_ms,
                 headers=letter.own_headers,
             )
 

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 
 from streams.cli.decoding import text
 from streams.cli.errors import Sentence
-from streams.delivery.dead_letters import DETAIL_HEADER, PREFIX, REASON_HEADER, VALUE_BYTES_HEADER
+from streams.delivery.dead_letters import (
+    DETAIL_HEADER,
+    OURS,
+    PREFIX,
+    REASON_HEADER,
+    TIMESTAMP_HEADER,
+    VALUE_BYTES_HEADER,
+)
 from streams.lane import Record
 from streams.model import Invalid, Millis, parse_time
 from streams.runtime.topics import DEAD_LETTERS
 
 if TYPE_CHECKING:
     from streams.cli.reading import Topic
-
-OURS = (PREFIX, REASON_HEADER, DETAIL_HEADER, VALUE_BYTES_HEADER)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,12 @@ class Letter:
     def own_headers(self) -> list[tuple[str, bytes]]:
         """The message's headers without those that the dead letter added."""
         return [(name, value) for name, value in self.record.headers if not name.startswith(OURS)]
+
+    @property
+    def timestamp_ms(self) -> Millis | None:
+        """When the message was produced first, where the dead letter says so."""
+        at = self.told.get(TIMESTAMP_HEADER, "")
+        return int(at) if at.isdecimal() else None
 
     def connect(self, name: str) -> str:
         """A header in Kafka Connect's naming."""

@@ -13,6 +13,7 @@ PREFIX: Final = "__connect.errors."
 REASON_HEADER: Final = "writeback.reason"
 DETAIL_HEADER: Final = "writeback.detail"
 VALUE_BYTES_HEADER: Final = "writeback.value.bytes"
+TIMESTAMP_HEADER: Final = "writeback.timestamp"
 VALUE_BYTES_MAX: Final = 900_000
 DETAIL_CHARS_MAX: Final = 500
 
@@ -26,6 +27,7 @@ class Origin(msgspec.Struct, frozen=True):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    timestamp_ms: int | None = None
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -67,6 +69,9 @@ def dead_letter(
         REASON_HEADER: reason,
         DETAIL_HEADER: detail[:DETAIL_CHARS_MAX],
     }
+    if origin.timestamp_ms is not None:
+        # So that a replay is no later statement than the message was (R2).
+        told[TIMESTAMP_HEADER] = str(origin.timestamp_ms)
     value = origin.value
     if value is not None and len(value) > value_bytes_max:
         told[VALUE_BYTES_HEADER] = str(len(value))
@@ -76,7 +81,9 @@ def dead_letter(
     )
 
 
+OURS: Final = (PREFIX, REASON_HEADER, DETAIL_HEADER, VALUE_BYTES_HEADER, TIMESTAMP_HEADER)
+
+
 def _own(headers: Headers) -> Headers:
     """The message's own headers: a replayed dead letter that fails again tells its last story only."""
-    ours = (PREFIX, REASON_HEADER, DETAIL_HEADER, VALUE_BYTES_HEADER)
-    return tuple((name, value) for name, value in headers if not name.startswith(ours))
+    return tuple((name, value) for name, value in headers if not name.startswith(OURS))

@@ -14,12 +14,13 @@ from streams.core.decide import check_change
 from streams.core.identity import Arrive, Hop, Message, Row, row_key, step
 from streams.core.rules import Policy
 from streams.lane import Batch, Done, Emit, Record, Rows, TooLarge, partition_of
-from streams.model import Invalid
+from streams.model import Invalid, Retry
 from streams.runtime import topics
 from streams.runtime.letters import Letters, alerts
 from streams.runtime.metrics import RECORDS, count_notes
 
 VERSION: Final = b"\x01"
+RETRY_S: Final = 5.0
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -63,6 +64,9 @@ class Binder:
             except Invalid as invalid:
                 dead += 1
                 emits.append(self._letters.refuse(record, invalid, "VALUE_CONVERTER", __name__))
+            except Retry as retry:
+                # The schema registry does not answer: what was decided so far counts, the rest waits.
+                return Done(emits, record.offset - 1, retry.after_s if retry.after_s is not None else RETRY_S)
         RECORDS.labels(batch.topic).inc(len(batch.records))
         self._letters.count(len(batch.records), dead)
         return Done(emits)

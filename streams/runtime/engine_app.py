@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from streams.codec import PublicCodec
 from streams.core.rules import Policy
 from streams.lane import BatchTable, Emit, LaneApp, TopicSpec, ensure_topics, lane_agent, make_app, run
 from streams.policy import load_policy
 from streams.runtime import topics
 from streams.runtime.binder import Binder
+from streams.runtime.codecs import public_codec, register_schemas
 from streams.runtime.contacts import Contacts
 from streams.runtime.engine import Engine, derive
 from streams.runtime.intake import Intake
@@ -41,7 +41,7 @@ class EngineApp(NamedTuple):
 def build_engine(settings: Settings, policy: Policy) -> EngineApp:
     """Wire topics, tables and agents; nothing is started."""
     app = make_app(settings.lane(APP_ID), credentials(settings))
-    codec = PublicCodec.from_environment(os.environ)
+    codec = public_codec(settings)
     letters = Letters(APP_ID, settings)
     count = settings.partitions
     customers = BatchTable(app, "customers", count, derive=derive)
@@ -79,6 +79,7 @@ def _tick(built: EngineApp, settings: Settings) -> None:
 
 def engine_specs(settings: Settings, policy: Policy) -> list[TopicSpec]:
     """All topics that the engine needs, changelogs included."""
+    register_schemas(public_codec(settings), policy)
     built = build_engine(settings, policy)
     tables = (built.customers, built.identity, built.contacts)
     return [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]
@@ -90,6 +91,7 @@ def run_engine(settings: Settings) -> NoReturn:
 
     Path(settings.datadir).mkdir(parents=True, exist_ok=True)
     policy = load_policy(settings.policy_path)
+    register_schemas(public_codec(settings), policy)
     built = build_engine(settings, policy)
     tables = (built.customers, built.identity, built.contacts)
     specs = [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]

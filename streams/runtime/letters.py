@@ -47,7 +47,9 @@ class Letters:
             invalid,
         )
         DEAD_LETTERS.labels(record.topic, invalid.reason).inc()
-        origin = Origin(record.topic, record.partition, record.offset, record.key, record.value, record.headers)
+        origin = Origin(
+            record.topic, record.partition, record.offset, record.key, record.value, record.headers, record.timestamp_ms
+        )
         letter = dead_letter(
             origin,
             reason=invalid.reason,

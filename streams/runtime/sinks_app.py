@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from streams.codec import PublicCodec
 from streams.connectors import connector
 from streams.core.rules import Policy
 from streams.delivery import Delivery
 from streams.lane import BatchTable, LaneApp, TopicSpec, ensure_topics, lane_agent, make_app, run
 from streams.policy import load_policy
 from streams.runtime import topics
+from streams.runtime.codecs import public_codec
 from streams.runtime.letters import Letters
 from streams.runtime.security import client_auth, credentials
 from streams.runtime.settings import Settings
@@ -37,7 +37,7 @@ def build_sinks(settings: Settings, policy: Policy, platforms: Sequence[str] = (
     vendor_settings = all_connector_settings(policy, chosen, os.environ)
     app_id = f"{APP_ID}-{'-'.join(sorted(platforms))}" if platforms else APP_ID
     app = make_app(settings.lane(app_id), credentials(settings))
-    codec = PublicCodec.from_environment(os.environ)
+    codec = public_codec(settings)
     letters = Letters(APP_ID, settings)
     deliveries: list[Delivery] = []
     fences: dict[str, BatchTable] = {}

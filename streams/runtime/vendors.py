@@ -9,7 +9,6 @@ from streams.connectors.base import Connector
 from streams.core.rules import Policy
 from streams.runtime.settings import PREFIX, SettingsError
 
-
 GATEWAY_ONLY = ("WEBHOOK_", "REPLAY_")
 
 
