@@ -103,7 +103,7 @@ def make_app(settings: LaneSettings, credentials: CredentialsT | None = None, **
 def run(app: LaneApp, loglevel: str = "info") -> NoReturn:
     """Run the worker until SIGTERM or SIGINT; exits 0 after a clean stop."""
     sys.setswitchinterval(_GIL_SWITCH_S)
-    worker = app.Worker(loglevel=loglevel, override_logging=False, redirect_stdouts=False)
+    worker = app.Worker(loglevel=loglevel, override_logging=False, redirect_stdouts=False, quiet=True)
     worker.execute_from_commandline()
 
 
@@ -138,7 +138,6 @@ def _broker_options(settings: LaneSettings) -> dict[str, Any]:
         "broker_request_timeout": max(settings.request_timeout_s, settings.session_timeout_s),
         "broker_commit_interval": settings.commit_interval_s,
         "consumer_max_fetch_size": settings.partition_fetch_max_bytes,
-        "producer_linger": settings.producer_linger_ms / 1000.0,
         "producer_max_batch_size": settings.producer_batch_bytes,
         "producer_compression_type": settings.compression,
         "producer_request_timeout": settings.delivery_timeout_s,

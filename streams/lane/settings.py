@@ -13,6 +13,22 @@ FAULT_STEP_ENV = "WRITEBACK_FAULT_STEP"
 FAULT_AGENT_ENV = "WRITEBACK_FAULT_AGENT"
 
 
+_POSITIVE = (
+    "fetch_max_bytes",
+    "partition_fetch_max_bytes",
+    "batch_max_records",
+    "batch_max_bytes",
+    "batches_max",
+    "heartbeat_s",
+    "commit_interval_s",
+    "drain_timeout_s",
+    "stop_timeout_s",
+    "producer_batch_bytes",
+    "delivery_timeout_s",
+    "record_max_bytes",
+)
+
+
 def _fault_step() -> int | None:
     value = os.environ.get(FAULT_STEP_ENV, "")
     return int(value) if value else None
@@ -56,7 +72,6 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     idempotent: bool = True
     compression: Compression | None = None
     producer_batch_bytes: int = 256 * 1024
-    producer_linger_ms: int = 0
     producer_single_record_batches: bool = False
     delivery_timeout_s: float = 60.0
     record_max_bytes: int = 1_000_000
@@ -71,3 +86,11 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     # For tests: SIGKILL to oneself after this step of the first checkpoint, of one agent or (empty) of any.
     fault_step: int | None = msgspec.field(default_factory=_fault_step)
     fault_agent: str = msgspec.field(default_factory=lambda: os.environ.get(FAULT_AGENT_ENV, ""))
+
+    def __post_init__(self) -> None:
+        """Raise Refused for limits that cannot work."""
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise Refused(f"Setting {name} must be greater than 0.")
+        if self.session_timeout_s <= 2 * self.heartbeat_s:
+            raise Refused("Setting session_timeout_s must be greater than twice heartbeat_s, or one lost beat ends it.")

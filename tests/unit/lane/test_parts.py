@@ -91,6 +91,16 @@ def test_other_versions_than_the_pinned_are_refused(monkeypatch: pytest.MonkeyPa
         app.check_versions()
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("batches_max", 0), ("batch_max_records", -1), ("heartbeat_s", 15.0), ("record_max_bytes", 0)],
+)
+def test_limits_that_cannot_work_are_refused(setting: str, value: float) -> None:
+    """By name, before anything starts."""
+    with pytest.raises(Refused, match=setting):
+        LaneSettings(bootstrap="b", app_id="a", datadir="d", **{setting: value})
+
+
 def test_a_data_directory_is_held_by_one(tmp_path: Path) -> None:
     """Until it is let go."""
     held = app.lock_directory(tmp_path)
