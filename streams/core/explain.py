@@ -64,7 +64,7 @@ def rule_in_words(rule: AttributeRule) -> str:
     """What the policy says of an attribute (R7, R9)."""
     parts = ["the latest eligible claim wins"]
     if rule.priority is not None:
-        parts = [f"{' before '.join(rule.priority)}, then the latest"]
+        parts = [f"by priority: {', '.join(rule.priority)}; then the latest"]
     if rule.min_confidence is not None:
         parts.append(f"only with a confidence of {rule.min_confidence:.2f} or more")
     if rule.validate_with is not None:
@@ -98,7 +98,7 @@ def _ahead(state: Customer, policy: Policy, rule: AttributeRule, golden: Golden)
     reasons = {one.reason for one in losers(state, policy, rule.name, golden)}
     if "lower_priority" in reasons and rule.priority is not None:
         platform = (golden.record or "").partition(":")[0]
-        return f"of the eligible claims, {platform}'s comes first in {rule.name}.priority"
+        return f"of the eligible claims, the one of {platform} comes first in {rule.name}.priority"
     if "older" in reasons:
         return "of the eligible claims, it has the latest effective time"
     if "tie" in reasons:
@@ -115,19 +115,19 @@ def _lost(state: Customer, policy: Policy, rule: AttributeRule, lost: Loser, gol
         case "older":
             return f"an eligible claim with a later effective time won: {_winner(golden)}"
         case "lower_priority":
-            return f"{_place(rule, platform)}, and {_winner(golden)} won"
+            return f"it comes after {_winner(golden)}, {_place(rule, platform)}"
         case "tie":
-            return f"the same effective time as {_winner(golden)}; {_tie(policy, platform, golden)}"
+            return f"it has the same effective time as {_winner(golden)}; {_tie(policy, platform, golden)}"
         case "below_threshold":
             return _below(rule, lost.confidence)
         case "incomplete":
-            return f"it is a partial address, and {lost.record} has no full one to complete it with"
+            return "it is a partial address, and its record has no full one to complete it with"
         case "undeliverable":
             return "the validator says that nothing can be delivered there"
         case "pinned_over":
             return f"a steward has pinned another value at {format_time(state.pins[rule.name].at)}"
         case "retracted":
-            return f"{lost.record} withdrew its claim at {format_time(lost.at)}"
+            return f"its record withdrew it at {format_time(lost.at)}"
     return "the customer was erased"
 
 
@@ -140,8 +140,8 @@ def _winner(golden: Golden | None) -> str:
 def _place(rule: AttributeRule, platform: str) -> str:
     order = ", ".join(rule.priority or ())
     if platform in (rule.priority or ()):
-        return f"{platform} comes later in {rule.name}.priority ({order})"
-    return f"{platform} is not in {rule.name}.priority ({order}), so it comes after all of them"
+        return f"as {rule.name}.priority says ({order})"
+    return f"since {rule.name}.priority ({order}) does not name {platform}"
 
 
 def _tie(policy: Policy, platform: str, golden: Golden | None) -> str:

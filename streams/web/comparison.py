@@ -36,6 +36,12 @@ class Comparison(NamedTuple):
         rows = [*self.attributes.values(), *self.consents]
         return sum(1 for cells in rows for cell in cells if cell.kind == "differs")
 
+    def label(self, record: str) -> str:
+        """A short name: the platform, and where it has several records the end of the id."""
+        platform, _, record_id = record.partition(":")
+        several = sum(1 for name in self.records if name.startswith(f"{platform}:")) > 1
+        return f"{platform} …{record_id[-6:]}" if several else platform
+
 
 def compare(state: Customer, policy: Policy, explained: dict[str, Any]) -> Comparison:
     """The comparison of a customer; `explained` is its explain view."""

@@ -43,18 +43,14 @@ class Progress:
     def __init__(self, app: LaneApp) -> None:
         self._app = app
         self._registry = CollectorRegistry()
-        where = ["topic", "partition"]
         self._ready = Gauge("writeback_ready", "1 while the worker works on its partitions", registry=self._registry)
-        self._lag = Gauge("writeback_lag_records", "Records behind the end", where, registry=self._registry)
-        self._idle = Gauge("writeback_idle_seconds", "Since the last batch was done", where, registry=self._registry)
+        self._lag = Gauge("writeback_lag_records", "Records behind the end", ["topic", "partition"], registry=self._registry)
 
     def text(self) -> bytes:
         """In Prometheus' form; partitions that have gone to another worker are left out."""
         self._ready.set(self._app.lane.ready)
-        for gauge in (self._lag, self._idle):
-            gauge.clear()
+        self._lag.clear()
         for one in self._app.lane.stats() if self._app.lane.ready else ():
-            self._idle.labels(one.topic, one.partition).set(one.idle_s)
             if one.lag is not None:
                 self._lag.labels(one.topic, one.partition).set(one.lag)
         return generate_latest(self._registry)

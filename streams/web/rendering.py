@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import quote
@@ -11,6 +12,13 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)", re.ASCII)
+_REASONS: Final = {
+    "expired": "the opt-in has ended",
+    "hard_bounce": "messages bounce, or its customer was erased",
+    "objected": "the person as a whole has opted out",
+    "pinned": "a steward has pinned the opt-out",
+}
 _STYLE: Final = (files("streams.web") / "templates" / "style.css").read_text("utf-8")
 
 # Nothing is loaded from anywhere and no script runs; the one style sheet is known by its hash.
@@ -45,6 +53,22 @@ def when(time: str | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(time, shown)
 
 
+def said(text: str) -> Markup:
+    """A reason as a sentence, its times for reading."""
+    parts = _TIME.split(text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else "."))
+    return Markup("").join(when(part) if place % 2 else part for place, part in enumerate(parts))
+
+
+def because(reason: str) -> str:
+    """Why a contact point may not be sent to, where only the reason's name is at hand."""
+    return _REASONS.get(reason, words(reason))
+
+
+def decision(value: Any) -> Any:
+    """A consent decision in words, any other value as it is."""
+    return words(value) if value in ("opt_in", "opt_out") else value
+
+
 def lines(value: Any) -> list[str]:
     """A value in lines: an address as on an envelope, anything else as it is."""
     if not isinstance(value, dict):
@@ -59,11 +83,6 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def sentence(text: str) -> str:
-    """Text with a capital and a full stop."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
-
-
 _pages = Environment(
     loader=PackageLoader("streams.web"),
     autoescape=True,
@@ -71,5 +90,5 @@ _pages = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_pages.filters.update(quoted=quoted, when=when, lines=lines, words=words, sentence=sentence)
+_pages.filters.update(quoted=quoted, when=when, lines=lines, words=words, said=said, because=because, decision=decision)
 _pages.globals["style"] = Markup(_STYLE)  # noqa: S704 - our own file

@@ -81,15 +81,17 @@ class Told:
         }
         return self.say(record, second, customer, attributes=attributes)
 
-    def consent(self, record: str, second: int, decision: str, point: str = ANN, **more: Any) -> Any:
+    def consent(
+        self, record: str, second: int, decision: str, point: str = ANN, customer: str = "C1", **more: Any
+    ) -> Any:
         """One event with one consent for marketing."""
         said = {"contact_point": point, "channel": "sms" if point[0] == "+" else "email", "purpose": "marketing"}
         said |= {"decision": decision, "at": format_time(NOON + second * 1000), **more}
-        return self.say(record, second, consents=[said])
+        return self.say(record, second, customer, consents=[said])
 
-    def answer(self, output: Any, outcome: str, second: int) -> None:
-        """A receipt for the first command of an output."""
-        command = output.commands[0]
+    def answer(self, output: Any, outcome: str, second: int, place: int = 0) -> None:
+        """A receipt for one command of an output."""
+        command = output.commands[place]
         receipt = {"command_id": command.command_id, "customer_id": command.customer_id, "outcome": outcome}
         receipt |= {"platform": command.platform, "record_id": command.record_id}
         receipt["at"] = format_time(NOON + second * 1000)
