@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from streams.lane.errors import Refused
+
 Compression = Literal["gzip", "lz4", "snappy", "zstd"]
 
 FAULT_STEP_ENV = "WRITEBACK_FAULT_STEP"
