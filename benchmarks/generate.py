@@ -11,7 +11,7 @@ STEP_MS = 250
 PLATFORMS = ("storefront", "crm", "esp")
 
 # What a change says, as shares of all changes.
-MOVES, NEW_PHONE, CLEARS_NAME, FLIPS_CONSENT, HAS_VERDICT, BOUNCES = 0.15, 0.2, 0.02, 0.25, 0.1, 0.02
+MOVES, NEW_PHONE, CLEARS_NAME, FLIPS_CONSENT, HAS_VERDICT, BOUNCES = 0.15, 0.2, 0.02, 0.1, 0.1, 0.02
 
 _FIRST = ("Ann", "Bo", "Chidi", "Dana", "Eero", "Farah", "Goran", "Hana", "Ines", "Jamal", "Kaya", "Lise")
 _STREETS = ("Main St", "Harbor Rd", "Mill Ln", "Orchard Ave", "Station St", "Quarry Rd")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from benchmarks import generate
 from benchmarks.latency import Latency
 from benchmarks.race import POLL_INTERVAL_S
 from benchmarks.settings import PARTITIONS
@@ -46,8 +47,10 @@ def page(facts: dict[str, str], plan: Plan, found: Comparison, soon: Latency) ->
         table=_markdown(HEADER, rows(found)),
         core=(
             f"The core alone, with nothing around it and on one core: {found.core.rate:,.0f} changes/s, "
+            f"{found.core.cpu_s_per_100k:.1f} CPU s per 100k, "
             f"{found.core.outputs / plan.changes:.2f} outputs a change."
         ),
+        shares=_shares(),
         partitions=PARTITIONS,
         changes=plan.changes,
         customers=plan.customers,
@@ -64,6 +67,13 @@ def latency_line(found: Latency) -> str:
     return (
         f"At {found.rate} webhooks a second: p50 {found.p50_ms:.0f} ms, p99 {found.p99_ms:.0f} ms, "
         f"largest {found.max_ms:.0f} ms, over {found.webhooks:,} webhooks."
+    )
+
+
+def _shares() -> str:
+    return (
+        f"{generate.NEW_PHONE:.0%} of the changes bring a new phone, {generate.MOVES:.0%} a new address, "
+        f"{generate.FLIPS_CONSENT:.0%} another consent; the others repeat what the customer said before"
     )
 
 

@@ -35,6 +35,7 @@ class Core(NamedTuple):
     """The core with nothing around it: the ceiling, and the outputs that everybody must arrive at."""
 
     rate: float
+    cpu_s_per_100k: float
     outputs: int
     digest: str
 
@@ -116,7 +117,8 @@ def _records(count: int, customers: int) -> Iterator[tuple[bytes, bytes, int]]:
 def _core(count: int, plan: Plan, terminal: Terminal) -> Core:
     terminal.say(f"the core alone, {count:,} changes")
     found = ask([sys.executable, "-m", "benchmarks.contenders.core_alone", str(count), str(plan.customers)], plan.home)
-    return Core(count / found["elapsed_s"], found["outputs"], found["digest"])
+    cpu_s_per_100k = found["cpu_s"] * 100_000 / count
+    return Core(count / found["elapsed_s"], cpu_s_per_100k, found["outputs"], found["digest"])
 
 
 def _run(contender: Contender, turn: int, broker: Broker, progress: Progress) -> Result:
