@@ -17,7 +17,7 @@ import idna
 import phonenumbers
 import pycountry
 
-from streams.model import ADDRESS_PARTS, Address, Value
+from streams.model import ADDRESS_PARTS, Address, Invalid, Value
 
 SEP = "\x1f"
 CACHE_MAX = 65_536
@@ -253,6 +253,13 @@ def through(quirks: Mapping[str, Quirk], value: Value) -> Value:
         if kept != told:
             changed[part] = kept
     return Address(**{**value.parts(), **changed}) if changed else value
+
+
+def check_separators(path: str, *texts: str | None) -> None:
+    """Raise Invalid for a text with the character that parts the state's keys and canonical addresses."""
+    for text in texts:
+        if text is not None and SEP in text:
+            raise Invalid("bad_value", f"{path}: a control character")
 
 
 PARTS = frozenset(ADDRESS_PARTS)

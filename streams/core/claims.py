@@ -151,7 +151,7 @@ def _held_key(held: Held) -> tuple[int, bool, int, bool, str]:
 
 def remember_held(fold: Fold, name: str, record: Record, attribute: str, slot: Slot) -> None:
     """C9: which contact points the record's shadow holds, or held before; a new one is told its consents."""
-    if fold.policy.attributes[attribute].kind not in ("email", "phone"):
+    if fold.policy.kind_of(attribute) not in ("email", "phone"):
         return
     shadow = slot.shadow()
     contact_point = shadow.value if shadow is not None else None
@@ -303,9 +303,11 @@ def delete_record(fold: Fold, said: Said) -> None:
     """K2: the record withdraws every claim; the link closes unless it has spoken later."""
     record = said.record
     for attribute, slot in record.slots.items():
-        claim = Claim(said.at, said.change.sequence, DELETE, "", change_id=said.change.change_id)
-        hold_stated(slot, Held(said.shadow_at, claim.sequence, "", known=False))
-        _enter(fold, said, fold.policy.attributes[attribute], slot, claim)
+        hold_stated(slot, Held(said.shadow_at, said.change.sequence, "", known=False))
+        rule = fold.policy.attributes.get(attribute)
+        if rule is not None and slot.newest is not None:
+            claim = Claim(said.at, said.change.sequence, DELETE, "", change_id=said.change.change_id)
+            _enter(fold, said, rule, slot, claim)
     for slot in record.consents.values():
         hold_stated(slot, Held(said.shadow_at, said.change.sequence, "", known=False))
     record.deleted_at = max(record.deleted_at or said.at, said.at)

@@ -121,7 +121,8 @@ def waits(policy: Policy, slot: Slot, attribute: str, at: Millis) -> bool:
     claim = slot.newest
     if slot.asked_at is None or claim is None or claim.kind != VALUE or claim.canonical not in slot.asked:
         return False
-    if at >= slot.asked_at + policy.verdict_timeout_ms or eligible(policy.attributes[attribute], claim):
+    rule = policy.attributes.get(attribute)
+    if rule is None or at >= slot.asked_at + policy.verdict_timeout_ms or eligible(rule, claim):
         return False
     return not any(same(known.canonical, claim.canonical) for known in slot.judgements)
 
@@ -308,7 +309,7 @@ def holds(policy: Policy, record: Record) -> list[str]:
     """The contact points in the record's shadow: its e-mail and its phone."""
     found = []
     for attribute, slot in record.slots.items():
-        if policy.attributes[attribute].kind in ("email", "phone"):
+        if policy.kind_of(attribute) in ("email", "phone"):
             shadow = slot.shadow()
             if shadow is not None and isinstance(shadow.value, str):
                 found.append(shadow.value)
@@ -386,8 +387,8 @@ def _create(fold: Fold, platform: str, rule: PlatformRule) -> None:
 def _emit_validations(fold: Fold) -> None:
     """R9: every complete claim below its threshold is sent for validation once per (record, canonical input)."""
     for name, attribute in sorted(fold.pairs):
-        rule = fold.policy.attributes[attribute]
-        if rule.validate_with is None:
+        rule = fold.policy.attributes.get(attribute)
+        if rule is None or rule.validate_with is None:
             continue
         slot = fold.state.records[name].slots[attribute]
         claim = slot.newest

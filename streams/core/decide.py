@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from streams.core.answers import fold_receipt
-from streams.core.canonical import same
+from streams.core.canonical import check_separators, same
 from streams.core.claims import delete_record, empty_shadows, judge_claim, state_attribute
 from streams.core.commands import emit, emit_again, forget_ended, next_due
 from streams.core.consent import announce_contacts, resolve_consents, state_consent, state_suppression, touch_deadlines
@@ -156,6 +156,12 @@ def check_change(change: Change, policy: Policy) -> None:
             raise Invalid(
                 "bad_value", f"attributes.{attribute}: not {'an address' if rule.kind == 'address' else 'a text'}"
             )
+        if isinstance(statement.value, str):
+            check_separators(f"attributes.{attribute}", statement.value)
+    for consent in change.consents:
+        check_separators("consents", consent.contact_point, consent.channel, consent.purpose)
+    for suppression in change.suppressions:
+        check_separators("suppressions", suppression.contact_point, suppression.channel)
 
 
 def _fold_change(fold: Fold, change: Change) -> None:
@@ -260,6 +266,8 @@ def _resolve_attributes(fold: Fold) -> tuple[set[str], bool]:
     """Resolve the touched attributes; the ones whose value differs now, and whether a value or a status does."""
     state, changed, differs = fold.state, set[str](), False
     for attribute in sorted(fold.attributes):
+        if attribute not in fold.policy.attributes:
+            continue
         before = state.golden.get(attribute)
         after = resolve(state, fold.policy, attribute)
         if after is None:

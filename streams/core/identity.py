@@ -32,6 +32,7 @@ class Row(msgspec.Struct, array_like=True):
     """What is known under one key. `joined` is False where a customer only claimed a record that never spoke.
 
     `tentative`: a record on its way claimed the row for a customer that it may yet find to be another.
+    `fenced_at`: the deletion that ended the link before this one.
     """
 
     customer: str | None = None
@@ -43,6 +44,7 @@ class Row(msgspec.Struct, array_like=True):
     records: dict[str, list[str]] = {}
     closings: int = 0
     tentative: bool = False
+    fenced_at: Millis | None = None
 
 
 class Arrive(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -167,6 +169,10 @@ def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Ho
 
 def _arrive(hop: Hop, change: Change, at: Millis, policy: Policy) -> None:
     row = hop.row
+    if row.fenced_at is not None and not change.only_verdicts and _observed(change, at) <= row.fenced_at:
+        # K2: it belongs to a link that has ended; read again, it must not end or feed the one there is now.
+        hop.notes.append(_note("deleted_drop", change))
+        return
     if row.joined and row.customer is not None and not _reopens(row, change, at):
         _forward(hop, row.customer, change, at, policy)
         return
@@ -186,14 +192,18 @@ def _reopens(row: Row, change: Change, at: Millis) -> bool:
     """K2: a change observed after the record's deletion is a new link."""
     if row.closed_at is None or change.op == "delete":
         return False
-    observed = change.observed_at if change.observed_at is not None else at
-    return observed > row.closed_at
+    return _observed(change, at) > row.closed_at
+
+
+def _observed(change: Change, at: Millis) -> Millis:
+    return change.observed_at if change.observed_at is not None else at
 
 
 def _start(hop: Hop, change: Change, policy: Policy) -> None:
     row, record = hop.row, change.record
     if row.closed_at is not None:
         row.closings += 1
+        row.fenced_at = row.closed_at
         row.customer, row.joined, row.closed_at, row.claimed = None, False, None, []
     alone = minted(record, str(row.closings)) if row.closings else minted(record)
     if change.customer_id is not None:
@@ -280,7 +290,7 @@ def _forward(hop: Hop, customer: str, change: Change, at: Millis, policy: Policy
         row.claimed = [*row.claimed, key][-PARKED_MAX:]
         hop.sends.append((key, Claim(customer, change.record)))
     if change.op == "delete":
-        observed = change.observed_at if change.observed_at is not None else at
+        observed = _observed(change, at)
         row.closed_at = max(row.closed_at or observed, observed)
     hop.forwards.append(Forward(customer, change, at))
 

@@ -111,6 +111,11 @@ class Policy:
     erasure_fence_ms: int = 7_776_000_000
     default_region: str = "US"
 
+    def kind_of(self, attribute: str) -> ValueKind | None:
+        """What kind of value an attribute has; None for one that this version of the policy does not have."""
+        rule = self.attributes.get(attribute)
+        return rule.kind if rule is not None else None
+
     def canonical(self, attribute: str, value: Value | None) -> str:
         """The canonical text of a value of this attribute."""
         return canonical(self.attributes[attribute].kind, value, self.default_region)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from streams.core.canonical import is_empty
+from streams.core.canonical import check_separators, is_empty
 from streams.core.consent import canonical_contact, joined
 from streams.core.fold import Fold
+from streams.core.rules import Policy
 from streams.core.state import Pin, Slot
-from streams.model import Invalid, StewardRequest
+from streams.model import Address, Invalid, StewardRequest, Value
 
 
-def check_request(request: StewardRequest, attributes: frozenset[str]) -> None:
+def check_request(request: StewardRequest, policy: Policy) -> None:
     """Raise Invalid, with the field's name, for a request that cannot be carried out."""
     if request.action == "merge" and request.with_ is None:
         raise Invalid("bad_request", "merge needs the other customer")
@@ -17,14 +18,26 @@ def check_request(request: StewardRequest, attributes: frozenset[str]) -> None:
         raise Invalid("bad_request", "unlink needs a record")
     if request.action in ("pin", "unpin", "release") and request.attribute is None and request.contact_point is None:
         raise Invalid("bad_request", f"{request.action} needs an attribute or a contact point")
-    if request.attribute is not None and request.attribute not in attributes:
-        raise Invalid("bad_request", "unknown attribute")
+    if request.attribute is not None:
+        check_value(request.attribute, request.value, policy)
     if request.contact_point is not None and None in (request.channel, request.purpose):
         raise Invalid("bad_request", "a contact point needs channel and purpose")
+    check_separators("contact_point", request.contact_point, request.channel, request.purpose)
     if request.action == "pin" and request.contact_point is not None and request.value != "opt_out":
         raise Invalid("bad_request", "consent can be pinned to opt_out only")
     if request.action == "release" and request.record is None:
         raise Invalid("bad_request", "release needs a record")
+
+
+def check_value(attribute: str, value: Value | None, policy: Policy) -> None:
+    """Raise Invalid for an attribute that the policy does not have, or a value that is not of its kind."""
+    rule = policy.attributes.get(attribute)
+    if rule is None:
+        raise Invalid("bad_request", "unknown attribute")
+    if value is not None and isinstance(value, Address) != (rule.kind == "address"):
+        raise Invalid("bad_value", "value")
+    if isinstance(value, str):
+        check_separators("value", value)
 
 
 def fold_request(fold: Fold, request: StewardRequest) -> None:

@@ -53,7 +53,6 @@ class Pipeline:
         self._requests: set[str] = set()
         self._customers: dict[str, bytes] = {}
         self._rows: dict[str, bytes] = {}
-        self._attributes = frozenset(policy.attributes)
 
     def customers(self) -> list[Customer]:
         """Every customer, by id."""
@@ -158,7 +157,7 @@ class Pipeline:
         return max(fits)[1] if fits else None
 
     def _steward(self, request: StewardRequest, at: Millis, output: Output) -> None:
-        check_request(request, self._attributes)
+        check_request(request, self.policy)
         customer_id = self._resolved(request.customer_id or "")
         if customer_id not in self._customers:
             raise Invalid("unknown_customer", "customer_id")

@@ -50,7 +50,6 @@ class Engine:
         self._letters = letters
         self._record_max_bytes = record_max_bytes
         self._due_max = due_max
-        self._attributes = frozenset(policy.attributes)
 
     def keys(self, batch: Batch) -> Iterable[bytes]:
         """The customers of the batch."""
@@ -127,7 +126,7 @@ class Engine:
             event: Input = decode_receipt(record.value)
         else:
             event = decode_steward(record.value)
-            check_request(event, self._attributes)
+            check_request(event, self._policy)
             if event.action in ("merge", "unlink", "erase"):
                 # These span partitions; so far only a replay carries them out.
                 raise Invalid("unsupported_action", event.action)

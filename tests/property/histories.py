@@ -19,6 +19,7 @@ LANES = ("storefront:9", "crm:1", "crm:2", "loyalty:44", "esp:7", "idp:u1", "hel
 BASE = "wms:0"
 NAMES = ("Ann", "Bo", "Cy", "Di", "Ed", "Flo", "Gus", "Hal")
 ATTRIBUTES = ("first_name", "last_name", "email", "phone", "shipping_address", "billing_address")
+CLEAR: Json = {"clear": True}
 POINTS = (("ann@example.com", "email"), ("lee@example.com", "email"), ("+14155550190", "sms"))
 METHODS = ("checkbox", "form", "import", "batch")
 
@@ -44,7 +45,6 @@ class Mix:
     sequences: bool = False
     consents: bool = False
     expiries: bool = False
-    stored_consents: bool = False
     persons: bool = False
     bounces: bool = False
 
@@ -71,22 +71,32 @@ def own_value(lane: str, attribute: str, count: int) -> Any:
 
 
 def beginning(lanes: Sequence[str], mix: Mix) -> list[Input]:
-    """Every record is known before the history starts; the base states something of everything."""
-    first = [change(lane, -2000, -1999, f"{lane} enters") for lane in lanes]
-    if not mix.base:
-        return first
-    said: Json = {name: {"value": own_value(BASE, name, 0), "confidence": 0.9} for name in mix.attributes}
-    return [*first, change(BASE, -1900, -1899, "base", attributes=said)]
+    """Every record is known before the history starts; the base states something of everything.
+
+    Contact points appear here too, so that no late word of an earlier appearance takes a carried opt-out back: who was
+    told of it meanwhile would depend on the order (C5). The records come last, so that none has held a contact point
+    that it does not hold now: of such a one it is told opt-outs, but no opt-in (C9).
+    """
+    first = []
+    if mix.base:
+        said: Json = {name: {"value": own_value(BASE, name, 0), "confidence": 0.9} for name in mix.attributes}
+        first.append(change(BASE, -1900, -1899, "base", attributes=said))
+    if mix.consents:
+        first.append(change("wms:1", -1850, -1849, "other", attributes={"email": {"value": POINTS[1][0]}}))
+        known: Json = {"email": {"value": POINTS[0][0]}, "phone": {"value": POINTS[2][0]}}
+        first.append(change("wms:2", -1800, -1799, "contacts", attributes=known))
+    return [*first, *(change(lane, -1700, -1699, f"{lane} enters") for lane in lanes)]
 
 
 class _Writer:
     """Draws the changes of one record."""
 
-    def __init__(self, draw: st.DrawFn, lane: str, mix: Mix) -> None:
-        self.draw, self.lane, self.mix = draw, lane, mix
+    def __init__(self, draw: st.DrawFn, lane: str, mix: Mix, clears: bool) -> None:
+        self.draw, self.lane, self.mix, self.clears = draw, lane, mix, clears
         self.counts: dict[str, int] = {}
         self.said: dict[str, Json] = {}
         self.sequence = 0
+        self.stored = False
 
     def flip(self, allowed: bool, once_in: int = 3) -> bool:
         return allowed and self.draw(st.integers(1, once_in)) == 1
@@ -125,8 +135,9 @@ class _Writer:
         return {name: self.statement(name, snapshot) for name in names}
 
     def statement(self, attribute: str, snapshot: bool) -> Json:
-        if self.flip(self.mix.clears, 5):
-            return {"clear": True}
+        if self.flip(self.clears and self.said.get(attribute) != CLEAR, 5):
+            self.said[attribute] = CLEAR
+            return CLEAR
         if self.flip(self.mix.retracts, 5):
             return {"retract": True}
         known = self.said.get(attribute)
@@ -146,12 +157,20 @@ class _Writer:
     # Consent
 
     def consents(self, at: float | None, ingested: float, snapshot: bool) -> list[Json]:
-        count = self.draw(st.integers(0, 2))
-        return [self.consent(at if at is not None else ingested, snapshot) for _ in range(count)]
-
-    def consent(self, at: float, snapshot: bool) -> Json:
+        moment = at if at is not None else ingested
+        if snapshot:
+            return self.initial_load(moment)
         points = [*POINTS, ("*", "email")] if self.mix.persons else list(POINTS)
-        point, channel = self.draw(st.sampled_from(points))
+        return [self.consent(moment, *self.draw(st.sampled_from(points))) for _ in range(self.draw(st.integers(0, 2)))]
+
+    def initial_load(self, at: float) -> list[Json]:
+        """One contact point of its own, once: what is stored elsewhere counts only where nobody has spoken (C2, D1)."""
+        if self.stored:
+            return []
+        self.stored = True
+        return [self.consent(at, f"{self.lane.replace(':', '.')}@stored.example.com", "email")]
+
+    def consent(self, at: float, point: str, channel: str) -> Json:
         explicit = self.draw(st.booleans())
         said: Json = {
             "contact_point": point,
@@ -183,7 +202,7 @@ def histories(draw: st.DrawFn, mix: Mix) -> tuple[list[Input], list[list[Input]]
     lanes = draw(st.lists(st.sampled_from(LANES), min_size=2, max_size=mix.lanes_max, unique=True))
     written = []
     for lane in lanes:
-        writer = _Writer(draw, lane, mix)
+        writer = _Writer(draw, lane, mix, clears=mix.clears and lane == lanes[0])
         written.append([writer.write(number) for number in range(draw(st.integers(1, mix.changes_max)))])
     return beginning(lanes, mix), written
 
