@@ -1,0 +1,213 @@
+"""A headless Chromium, and the views with a customer who has something of everything."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.unit.web.site import ANN, HOME, NOON, OLD_HOME, PHONE, Told, open_site
+
+WIDE, PHONE_SCREEN = (1280, 900), (390, 844)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+CUSTOMER = "C/1 ä"
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """The browser; without one its tests are skipped, under WRITEBACK_REQUIRE_ALL=1 they fail."""
+    browser, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if browser is None or driver is None:
+        refuse = pytest.fail if os.environ.get("WRITEBACK_REQUIRE_ALL") == "1" else pytest.skip
+        refuse("browser: Chromium and its chromedriver are not installed (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    running = webdriver.Chrome(options=options, service=Service(driver))
+    try:
+        running.set_page_load_timeout(20)
+        yield running
+    finally:
+        running.quit()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the views."""
+    with open_site(tmp_path_factory.mktemp("site"), told().rows(), now=NOON + 60_000) as url:
+        yield url
+
+
+def told() -> Told:
+    """A customer of three records: what differs, waits, is in flight and was refused, and a consent of each kind."""
+    story = Told(acknowledge=False)
+    long_id = "gid://shopify/Customer/7064055069303700841234567890"
+
+    def values(record: str, second: int, **said: object) -> object:
+        return story.values(record, second, CUSTOMER, **said)
+
+    values(f"storefront:{long_id}", 0, first_name="Ann", last_name="Lee-Featherstonehaugh", email=ANN, phone=PHONE)
+    values(f"storefront:{long_id}", 1, shipping_address=(HOME, 0.97))
+    values("crm:0031a00000AbCdE", 2, first_name="Anna", last_name="Lee-Featherstonehaugh", email=ANN)
+    values("crm:0031a00000AbCdE", 3, shipping_address=(OLD_HOME, 0.5), billing_address=OLD_HOME)
+    refused = values("esp:01HX", 4, phone="+14155550101", first_name="Ann")
+    story.consent(
+        f"storefront:{long_id}",
+        5,
+        "opt_in",
+        customer=CUSTOMER,
+        explicit=True,
+        method="checkbox",
+        evidence={"form": "checkout"},
+    )
+    story.consent(f"storefront:{long_id}", 8, "opt_out", customer=CUSTOMER, explicit=True, method="unsubscribe_link")
+    story.consent("crm:0031a00000AbCdE", 9, "opt_in", customer=CUSTOMER, method="batch")
+    story.consent(
+        "esp:01HX", 10, "opt_in", PHONE, customer=CUSTOMER, explicit=True, method="keyword", evidence={"text": "START"}
+    )
+    for number, command in enumerate(refused.commands):
+        if command.op == "update":
+            story.answer(refused, "refused" if command.platform == "crm" else "applied", 11 + number, number)
+    return story
+
+
+_TEXTS = """
+  const walker = document.createTreeWalker(document.querySelector('body'), NodeFilter.SHOW_TEXT);
+  const texts = [];
+  while (walker.nextNode()) {
+    const box = walker.currentNode.parentElement.getBoundingClientRect();
+    if (walker.currentNode.data.trim() && box.width > 1 && box.height > 1) texts.push(walker.currentNode);
+  }
+"""
+_CUT_OFF = (
+    _TEXTS
+    + """
+  return texts.filter(text => {
+    const range = document.createRange();
+    range.selectNode(text);
+    const scrolls = text.parentElement.closest('.sheet');
+    if (scrolls && getComputedStyle(scrolls).overflowX === 'auto') return false;
+    return range.getBoundingClientRect().right > document.documentElement.clientWidth + 1;
+  }).map(text => text.data.trim());
+"""
+)
+_FAINT = (
+    _TEXTS
+    + """
+  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+  const light = colour => {
+    const parts = numbers(colour).slice(0, 3).map(one => one / 255)
+      .map(one => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+  };
+  const behind = element => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = getComputedStyle(one).backgroundColor;
+      if ((numbers(colour)[3] ?? 1) === 1) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  return texts.filter(text => {
+    const pair = [light(getComputedStyle(text.parentElement).color), light(behind(text.parentElement))];
+    return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05) < 4.5;
+  }).map(text => text.data.trim());
+"""
+)
+
+
+class Screen:
+    """A browser window of one size and scheme, on one page after another."""
+
+    def __init__(self, chromium: webdriver.Chrome, site: str, size: tuple[int, int], dark: bool = False) -> None:
+        self.chromium = chromium
+        self._site = site
+        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
+        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        self.name = f"{size[0]}-{'dark' if dark else 'light'}"
+
+    def open(self, path: str) -> None:
+        """Go to a page."""
+        self.chromium.get(self._site + path)
+
+    @property
+    def text(self) -> str:
+        """All that can be read."""
+        return self.chromium.find_element(By.TAG_NAME, "body").text
+
+    @property
+    def overflow_px(self) -> int:
+        """By how much the page is wider than the screen."""
+        script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return int(self.chromium.execute_script(script))
+
+    def tab_through(self) -> list[str]:
+        """The addresses of the links that the Tab key reaches, in its order; "" for what is no link."""
+        body = self.chromium.find_element(By.TAG_NAME, "body")
+        reached: list[str] = []
+        for _ in range(100):
+            self.chromium.switch_to.active_element.send_keys(Keys.TAB)
+            active = self.chromium.switch_to.active_element
+            if active == body:
+                break
+            reached.append(active.get_attribute("href") or "")
+        return reached
+
+    def problems(self) -> list[str]:
+        """What the browser complained of since it was asked last."""
+        return [entry["message"] for entry in self.chromium.get_log("browser")]
+
+    def cut_off(self) -> list[str]:
+        """Texts that stick out of the screen on the right, unless their table can be scrolled."""
+        return list(self.chromium.execute_script(_CUT_OFF))
+
+    def faint_text(self) -> list[str]:
+        """Texts whose contrast with what is behind them is below 4.5 (WCAG AA)."""
+        return list(self.chromium.execute_script(_FAINT))
+
+    @property
+    def outlined(self) -> bool:
+        """Whether one sees which element has the keyboard."""
+        self.chromium.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+        width = self.chromium.switch_to.active_element.value_of_css_property("outline-width")
+        return float(width.removesuffix("px")) >= 2
+
+    def until_at(self, path: str) -> None:
+        """Wait for the page of this path to be there."""
+        wanted = self._site + path
+        WebDriverWait(self.chromium, 10).until(
+            lambda chromium: (
+                chromium.current_url == wanted and chromium.execute_script("return document.readyState") == "complete"
+            )
+        )
+
+    def picture(self, directory: Path, name: str) -> Path:
+        """A screenshot of the whole page."""
+        height = self.chromium.execute_script("return document.documentElement.scrollHeight")
+        width = self.chromium.execute_script("return document.documentElement.clientWidth")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        shot = self.chromium.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True})
+        path = directory / f"{name}-{self.name}.png"
+        path.write_bytes(base64.b64decode(shot["data"]))
+        return path
