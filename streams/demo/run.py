@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from streams.brokers import BrokerFailed
@@ -33,12 +33,12 @@ def run_demo(settings: DemoSettings | None = None) -> int:
 
 
 def run_dev(settings: DemoSettings | None = None) -> int:
-    """Keep the stack up, with a trickle of edits, until Ctrl-C."""
+    """Keep the stack up, with a trickle of edits, until Ctrl-C, which is its good end."""
     show = Show()
     with _told(show) as outcome:
         chosen = settings or read_demo_settings(os.environ)
         stack = Stack(chosen, fixed_ports=True, trickle_s=chosen.trickle_s, tell=show.process)
-        with _running(stack, show, outcome):
+        with _running(stack, show, outcome), suppress(KeyboardInterrupt):
             asyncio.run(_keep(stack, chosen, show))
     return outcome.code
 

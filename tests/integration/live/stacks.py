@@ -18,7 +18,7 @@ from streams.demo.world import World
 from streams.sandbox import Person
 from tests.brokers import require
 
-SETTINGS = DemoSettings(story_timeout_s=45)
+SETTINGS = DemoSettings(story_timeout_s=30)
 
 
 def clean_environment(**more: str) -> dict[str, str]:
