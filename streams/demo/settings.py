@@ -19,7 +19,7 @@ class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
     story_timeout_s: float = 30.0  # a platform that does not hold what it should by then has not converged
     stop_timeout_s: float = 15.0
     poll_s: float = 0.02
-    quiet_s: float = 0.6  # nothing has moved for so long: all is said and done
+    quiet_s: float = 0.8  # nothing has moved for so long: all is said and done
     down_s: float = 2.5  # how long the platform of the fifth story answers 503
     trickle_s: float = 5.0  # `writeback dev`: seconds between edits; 0: none
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -68,9 +69,14 @@ class World:
             return told
 
     async def populate(self, people: Sequence[Person]) -> None:
-        """Put people into every platform, announced by webhooks, and wait until all is said."""
+        """Put people into every platform, announced by webhooks, and wait until all is said.
+
+        Raises NotConverged, Died.
+        """
         for person in people:
             await self.admin("POST", "/seed", {"person": msgspec.to_builtins(person), "announce": True})
+        for person in people:
+            await self.until(f"engine: the records of {person.key} are not one customer", partial(self._known, person))
         await self.settle()
 
     async def edit(self, platform: str, edit: str, **values: Any) -> dict[str, Any]:
@@ -173,6 +179,13 @@ class World:
         """How many requests the platforms' APIs got so far."""
         asked = [await self.admin("GET", f"/requests/{platform}") for platform in platforms]
         return sum(map(len, asked))
+
+    async def _known(self, person: Person) -> bool:
+        """Whether all records of a person belong to one customer, to whom nothing is left to say."""
+        held = await self.person(person.key)
+        views = [await self.explain(platform, one["record_id"]) for platform, one in held.items()]
+        customers = {view["customer_id"] if view else None for view in views}
+        return len(customers) == 1 and all(view and not view["unanswered"] for view in views)
 
     async def _moved(self) -> tuple[int, ...]:
         counted = [sum([await self.count(process, name) for name in ACTIVE]) for process in ("engine", "sinks")]

@@ -12,7 +12,10 @@ import sys
 import aiohttp
 import pytest
 
+from streams.connectors import connector
+from streams.model import Invalid
 from streams.sandbox import POPULATION, BadEdit, Sandbox, environment_for, shared_secrets
+from streams.sandbox.clock import wall_clock
 from streams.sandbox.trickle import one_edit, trickle
 from tests.unit.sandbox.conftest import Caller, Gateway
 
@@ -156,6 +159,20 @@ async def test_the_admin_api_lists_requests(admin: Caller, esp: Caller, ann: dic
 
     assert [one["path"] for one in of_esp] == [f"/api/profiles/{ann['esp']}"]
     assert of_crm == []
+
+
+@pytest.mark.parametrize("platform", ["storefront", "crm", "esp"])
+async def test_the_admin_api_signs_any_bytes_as_the_platform_would(
+    sandbox: Sandbox, admin: Caller, platform: str
+) -> None:
+    body = b'{"cut off'
+    _, headers, _ = await admin("POST", f"/admin/sign/{platform}", data=body)
+    vendor = connector(sandbox.simulators[platform].vendor)
+    lowered = {name.lower(): value for name, value in headers.items()}
+
+    vendor.verify(lowered, body, dict(sandbox.simulators[platform].secrets), wall_clock())
+    with pytest.raises(Invalid, match="bad_signature"):
+        vendor.verify(lowered, body + b" ", dict(sandbox.simulators[platform].secrets), wall_clock())
 
 
 async def test_an_edit_with_wrong_arguments_is_a_bad_edit(sandbox: Sandbox, ann: dict[str, str]) -> None:
