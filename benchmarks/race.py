@@ -25,7 +25,7 @@ POLL_INTERVAL_S = 0.05
 QUIET_S = 6.0
 """No growth for so long, after all input is consumed, is the end; longer than any contender's commit interval."""
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 RUN_TIMEOUT_S = 1800.0
 _STOP_TIMEOUT_S = 20.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")

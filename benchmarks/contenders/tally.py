@@ -37,4 +37,5 @@ class Tally:
 
 
 def _say(fact: dict[str, float]) -> None:
-    os.write(1, json.dumps(fact).encode() + b"\n")  # the descriptor itself: Faust's worker takes over sys.stdout
+    """On a line of its own whatever a library has printed before, and past `sys.stdout`, which Faust takes over."""
+    os.write(1, b"\n" + json.dumps(fact).encode() + b"\n")
