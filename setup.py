@@ -12,7 +12,19 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-CORE = ("answers", "canonical", "claims", "commands", "consent", "decide", "fold", "steward", "survivorship")
+CORE = (
+    "answers",
+    "canonical",
+    "claims",
+    "commands",
+    "consent",
+    "decide",
+    "fold",
+    "registers",
+    "rules",
+    "steward",
+    "survivorship",
+)
 CODEC = ("change_writer", "command_writer", "ledger_writer", "primitives")
 
 

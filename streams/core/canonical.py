@@ -139,14 +139,20 @@ def region(text: str, country_code: str) -> str:
 
 
 def _part(text: str) -> str:
-    plain = text if text.isascii() else unicodedata.normalize("NFC", text)
-    return " ".join(plain.casefold().split()).strip(_PUNCTUATION)
+    if not text:
+        return ""
+    plain = text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+    return " ".join(plain.split()).strip(_PUNCTUATION)
+
+
+# Streets are as many as customers; towns are not.
+_town = lru_cache(16_384)(_part)
 
 
 def postal_code(text: str, country_code: str) -> str:
     """A US ZIP as its digits (five or nine), any other code without its spaces."""
     if country_code == "US":
-        digits = _DIGITS.sub("", text)
+        digits = text if text.isascii() and text.isdigit() else _DIGITS.sub("", text)
         if len(digits) in (5, 9):
             return digits
     return _part(text).replace(" ", "")
@@ -155,13 +161,14 @@ def postal_code(text: str, country_code: str) -> str:
 def address(value: Address) -> str:
     """The six canonical parts joined by `SEP`."""
     code = country(value.country)
+    area, postal = value.region, value.postal_code
     return SEP.join(
         (
             _part(value.line1),
             _part(value.line2),
-            _part(value.city),
-            region(value.region, code) if value.region else "",
-            postal_code(value.postal_code, code) if value.postal_code else "",
+            _town(value.city),
+            region(area, code) if area else "",
+            postal_code(postal, code) if postal else "",
             code,
         )
     )
@@ -186,7 +193,7 @@ def merged(base: Address | None, told: Address) -> Address:
 def is_empty(value: Value | None) -> bool:
     """True where the value says nothing: null, blank text, an address with no part (R5)."""
     if isinstance(value, Address):
-        return not any(text.strip() for text in value.parts().values())
+        return not (value.line1.strip() or value.city.strip() or any(text.strip() for text in value.parts().values()))
     return value is None or not value.strip()
 
 
@@ -215,7 +222,7 @@ def same(one: str, other: str) -> bool:
     return left[4][:5] == right[4][:5] and 5 in (len(left[4]), len(right[4]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Quirk:
     """What a platform does to one attribute, or one part of an address, that it stores.
 
@@ -228,6 +235,12 @@ class Quirk:
     ascii: bool = False
     ignore: bool = False
 
+    def keeps(self, text: str) -> bool:
+        """True where the platform keeps the text as it is. Nearly always its length says so."""
+        if self.ascii or self.ignore or self.case != "keep":
+            return self.stored(text) == text
+        return self.max_length is None or len(text) <= self.max_length
+
     def stored(self, text: str) -> str:
         """The text as the platform keeps it."""
         if self.ignore:
@@ -239,19 +252,19 @@ class Quirk:
         return text.casefold() if self.case == "ignore" else text
 
 
-def through(quirks: Mapping[str, Quirk], value: Value) -> Value:
+def through(quirks: dict[str, Quirk], value: Value) -> Value:
     """The value as the platform keeps it, itself where nothing changes.
 
     `quirks` by part of an address, or under "" for a plain value.
     """
     if not isinstance(value, Address):
-        return quirks[""].stored(value) if "" in quirks else value
+        plain = quirks.get("")
+        return value if plain is None or plain.keeps(value) else plain.stored(value)
     changed: dict[str, str] = {}
     for part, quirk in quirks.items():
         told: str = getattr(value, part)
-        kept = quirk.stored(told)
-        if kept != told:
-            changed[part] = kept
+        if not quirk.keeps(told):
+            changed[part] = quirk.stored(told)
     return Address(**{**value.parts(), **changed}) if changed else value
 
 

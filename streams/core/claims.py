@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.core.canonical import is_email, is_empty, is_full, is_phone, merged, same
 from streams.core.fold import Fold, Said, slot_of
+from streams.core.registers import claim_key, hold_stated, latest_before, newer, pending_of, shadow_of, since
 from streams.core.rules import AttributeRule, Policy
 from streams.core.state import (
     APPLIED,
@@ -27,7 +28,9 @@ def state_attribute(fold: Fold, said: Said, attribute: str, statement: Statement
         fold.note("unknown_attribute", said.record, attribute)
         return
     slot = slot_of(said.record.slots, attribute)
-    claim = claim_of(fold.policy, rule, statement, slot, said)
+    value = statement.value
+    told = value if isinstance(value, Address) and not is_full(value) else None
+    claim = claim_of(fold, rule, statement, slot, said, told is not None)
     if claim is None:
         fold.note("null_ignored", said.record, attribute)
         return
@@ -35,49 +38,61 @@ def state_attribute(fold: Fold, said: Said, attribute: str, statement: Statement
     if claim.kind == RETRACT:
         _retract(fold, said, attribute, slot, claim)
         return
-    told = statement.value if isinstance(statement.value, Address) and not is_full(statement.value) else None
-    seen = fold.policy.seen(said.change.platform, attribute, claim.value, claim.canonical)
-    echo = said.echo or is_echo(fold.policy, slot, said, attribute, seen, told)
-    if not echo:
+    seen = fold.policy.seen(said.platform, attribute, claim.value, claim.canonical)
+    commanded = bool(slot.sent)
+    echo = said.echo or (commanded and is_echo(fold.policy, slot, said, attribute, seen, told))
+    if commanded and not echo:
         _mark_contradicted(slot, seen, said.shadow_at)
-    _state_shadow(fold, said, attribute, slot, claim, told, seen)
+    _state_shadow(fold, said, rule, slot, claim, told, seen)
     if echo:
         fold.note("echo", said.record, attribute)
         return
-    if rule.kind in ("email", "phone") and claim.kind == VALUE:
+    if rule.contact and claim.kind == VALUE:
         _appear(fold, said, claim.canonical)
     if not _reasserted(fold, said, rule, slot, claim):
         _enter(fold, said, rule, slot, claim)
 
 
-def claim_of(policy: Policy, rule: AttributeRule, statement: Statement, slot: Slot, said: Said) -> Claim | None:
+def claim_of(
+    fold: Fold, rule: AttributeRule, statement: Statement, slot: Slot, said: Said, partial: bool
+) -> Claim | None:
     """The claim that a statement makes; None where it says nothing (R5). A partial address is completed (R6)."""
-    at, sequence, change_id = said.at, said.change.sequence, said.change.change_id
     if statement.retract:
-        return Claim(at, sequence, RETRACT, "", change_id=change_id)
+        return Claim(said.at, said.sequence, RETRACT, "")
     if statement.clear:
-        return Claim(at, sequence, CLEAR, "", change_id=change_id)
+        return Claim(said.at, said.sequence, CLEAR, "")
     value = statement.value
-    if value is None or is_empty(value):
+    if value is None:
         return None
-    confidence, complete = statement.confidence, True
-    if isinstance(value, Address) and not is_full(value):
-        newest = slot.newest
-        base = newest.value if newest is not None and isinstance(newest.value, Address) else None
-        value = merged(base, value)
-        confidence, complete = None, is_full(value)
-    canonical = policy.canonical(rule.name, value)
-    return Claim(
-        at,
-        sequence,
-        VALUE,
-        canonical,
-        value if rule.kind in ("address", "name") else canonical,
-        confidence,
-        complete,
-        statement.verified_by if complete else None,
-        change_id=change_id,
-    )
+    if not isinstance(value, Address):
+        if not value or value.isspace():
+            return None
+        canonical = fold.policy.canonical(rule.name, value)
+        kept = canonical if rule.contact else value
+        return Claim(said.at, said.sequence, VALUE, canonical, kept, statement.confidence, True, statement.verified_by)
+    if not partial:
+        canonical = _canonical_address(fold, rule, slot, value)
+        return Claim(said.at, said.sequence, VALUE, canonical, value, statement.confidence, True, statement.verified_by)
+    if is_empty(value):
+        return None
+    newest = slot.newest
+    base = newest.value if newest is not None and isinstance(newest.value, Address) else None
+    whole = merged(base, value)
+    complete = is_full(whole)
+    canonical = fold.policy.canonical(rule.name, whole)
+    verified_by = statement.verified_by if complete else None
+    return Claim(said.at, said.sequence, VALUE, canonical, whole, None, complete, verified_by)
+
+
+def _canonical_address(fold: Fold, rule: AttributeRule, slot: Slot, value: Address) -> str:
+    """The canonical form, taken from the record's claim or from golden where they say the same: they often do."""
+    newest = slot.newest
+    if newest is not None and newest.value == value:
+        return newest.canonical
+    golden = fold.state.golden.get(rule.name)
+    if golden is not None and golden.value == value:
+        return golden.canonical
+    return fold.policy.canonical(rule.name, value)
 
 
 # Echoes (R11)
@@ -101,7 +116,7 @@ def is_echo(policy: Policy, slot: Slot, said: Said, attribute: str, seen: str, t
 
 def _completed(policy: Policy, said: Said, attribute: str, base: Value | None, told: Address) -> str:
     whole = merged(base if isinstance(base, Address) else None, told)
-    return policy.seen(said.change.platform, attribute, whole, policy.canonical(attribute, whole))
+    return policy.seen(said.platform, attribute, whole, policy.canonical(attribute, whole))
 
 
 def _next_acknowledged(slot: Slot, place: int) -> Millis | None:
@@ -115,11 +130,11 @@ def _next_acknowledged(slot: Slot, place: int) -> Millis | None:
 
 def _mark_contradicted(slot: Slot, seen: str, at: Millis) -> None:
     """The platform's own statement differs from what was commanded before it (R11), and contradicts the last (R15)."""
-    latest = slot.latest_before(at)
+    latest = latest_before(slot, at)
     if latest is not None and not same(latest.seen, seen):
         latest.contradicted = True
     for sent in slot.sent:
-        if at > sent.since() and not same(sent.seen, seen) and (sent.differed_at is None or at < sent.differed_at):
+        if at > since(sent) and not same(sent.seen, seen) and (sent.differed_at is None or at < sent.differed_at):
             sent.differed_at = at
 
 
@@ -127,33 +142,24 @@ def _mark_contradicted(slot: Slot, seen: str, at: Millis) -> None:
 
 
 def _state_shadow(
-    fold: Fold, said: Said, attribute: str, slot: Slot, claim: Claim, told: Address | None, seen: str
+    fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim, told: Address | None, seen: str
 ) -> None:
     value = claim.value
     if told is not None:
-        known = slot.shadow()
+        known = shadow_of(slot)
         base = known.value if known is not None else None
         value = merged(base if isinstance(base, Address) else None, told)
-        seen = fold.policy.seen(said.change.platform, attribute, value, fold.policy.canonical(attribute, value))
-    hold_stated(slot, Held(said.shadow_at, said.change.sequence, seen, value))
-    remember_held(fold, said.name, said.record, attribute, slot)
-
-
-def hold_stated(slot: Slot, held: Held) -> None:
-    """The platform's side of the register: the larger (time, sequence); at equal key a definite order."""
-    if slot.stated is None or _held_key(held) >= _held_key(slot.stated):
-        slot.stated = held
-
-
-def _held_key(held: Held) -> tuple[int, bool, int, bool, str]:
-    return (held.at, held.sequence is not None, held.sequence or 0, not held.known, held.seen)
+        seen = fold.policy.seen(said.platform, rule.name, value, fold.policy.canonical(rule.name, value))
+    hold_stated(slot, Held(said.shadow_at, said.sequence, seen, value))
+    if rule.contact:
+        remember_held(fold, said.name, said.record, rule.name, slot)
 
 
 def remember_held(fold: Fold, name: str, record: Record, attribute: str, slot: Slot) -> None:
     """C9: which contact points the record's shadow holds, or held before; a new one is told its consents."""
-    if fold.policy.kind_of(attribute) not in ("email", "phone"):
+    if not fold.policy.is_contact(attribute):
         return
-    shadow = slot.shadow()
+    shadow = shadow_of(slot)
     contact_point = shadow.value if shadow is not None else None
     if isinstance(contact_point, str) and contact_point not in record.held:
         record.held = [*record.held, contact_point][-fold.policy.limits.held_max :]
@@ -172,8 +178,8 @@ def _reasserted(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: 
         claim.confidence, claim.verified_by = _larger_confidence(own, claim)
         claim.deliverable, claim.standard, claim.raised_at = own.deliverable, own.standard, own.raised_at
         return False
-    key = (claim.at, claim.sequence is not None, claim.sequence or 0, claim.canonical)
-    if slot.confirmed is None or key > slot.confirmed:
+    key, confirmed = _confirmation(claim), slot.confirmed
+    if confirmed is None or key > confirmed:
         slot.confirmed = key
     if _raises(slot, own, claim):
         own.confidence, own.verified_by, own.raised_at = claim.confidence, claim.verified_by, claim.at
@@ -182,25 +188,36 @@ def _reasserted(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: 
     return True
 
 
+def _confirmation(claim: Claim) -> tuple[Millis, bool, int, str]:
+    sequence = claim.sequence
+    return (claim.at, sequence is not None, sequence or 0, claim.canonical)
+
+
 def _equal_claim(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim, snapshot: bool) -> Claim | None:
-    if slot.newest is not None and _equal(policy, rule, slot.newest, claim):
-        return slot.newest
+    newest = slot.newest
+    if newest is not None and _equal(policy, rule, newest, claim):
+        return newest
     if snapshot:
         return next((own for own in standing(slot) if _equal(policy, rule, own, claim)), None)
     return None
 
 
 def _equal(policy: Policy, rule: AttributeRule, own: Claim, claim: Claim) -> bool:
-    if own.kind != claim.kind or not own.gives():
+    kind = own.kind
+    if kind != claim.kind or kind > CLEAR:
         return False
-    if same(own.canonical, claim.canonical):
+    canonical = claim.canonical
+    if same(own.canonical, canonical):
         return True
-    return own.standard is not None and same(policy.canonical(rule.name, own.standard), claim.canonical)
+    standard = own.standard
+    return standard is not None and same(policy.canonical(rule.name, standard), canonical)
 
 
 def _reverts(slot: Slot, own: Claim, claim: Claim, fold: Fold, said: Said, rule: AttributeRule) -> bool:
     """True where a different value of ours was acknowledged after the claim and not after this statement."""
-    seen = fold.policy.seen(said.change.platform, rule.name, own.value, own.canonical)
+    if not slot.sent:
+        return False
+    seen = fold.policy.seen(said.platform, rule.name, own.value, own.canonical)
     return any(
         sent.outcome == APPLIED
         and sent.acked_at is not None
@@ -227,7 +244,7 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
     """R3: the newest register and, for what met its threshold, the verified one; what loses is noted `older`."""
     fold.attributes.add(rule.name)
     newest = slot.newest
-    larger = newest is None or claim.key() > newest.key()
+    larger = newest is None or newer(claim, newest)
     if larger and slot.confirmed is not None:
         larger = (claim.at, claim.sequence is not None, claim.sequence or 0, claim.canonical) > slot.confirmed
     if not larger:
@@ -242,9 +259,9 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
     slot.newest, slot.confirmed, slot.refused = claim, None, None
     if newest is not None:
         _stand(fold.policy, rule, slot, newest)
-    pending = slot.pending()
+    pending = pending_of(slot)
     if pending is not None:
-        seen = fold.policy.seen(said.change.platform, rule.name, claim.value, claim.canonical)
+        seen = fold.policy.seen(said.platform, rule.name, claim.value, claim.canonical)
         if not same(pending.seen, seen):
             pending.ended = True
             fold.ended.add(pending.command_id)
@@ -252,7 +269,7 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
 
 def _confirms_older(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> bool:
     """True for a late re-assertion of a value that stands below the newest: a redelivered one makes no claim (R4)."""
-    below = next((one for one in slot.verified if one.key() < claim.key()), None)
+    below = next((one for one in slot.verified if claim_key(one) < claim_key(claim)), None)
     return below is not None and _equal(policy, rule, below, claim)
 
 
@@ -265,19 +282,23 @@ def _stand(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> Non
         return
     if claim.kind == VALUE and not eligible(rule, claim):
         return
-    if any(one.key() == claim.key() for one in slot.verified):
+    if not slot.verified:
+        slot.verified = [claim]
         return
-    kept = sorted([*slot.verified, claim], key=Claim.key, reverse=True)
+    if any(claim_key(one) == claim_key(claim) for one in slot.verified):
+        return
+    kept = sorted([*slot.verified, claim], key=claim_key, reverse=True)
     withdrawn = next((place for place, one in enumerate(kept) if not one.gives()), len(kept))
     slot.verified = kept[: min(withdrawn + 1, policy.limits.verified_max)]
 
 
 def standing(slot: Slot) -> list[Claim]:
     """The claims that met their threshold and stand below the newest, newest first, down to a withdrawal."""
-    if slot.newest is not None and not slot.newest.gives():
+    verified = slot.verified
+    if not verified or (slot.newest is not None and not slot.newest.gives()):
         return []
     found: list[Claim] = []
-    for claim in slot.verified:
+    for claim in verified:
         if not claim.gives():
             break
         found.append(claim)
@@ -286,16 +307,18 @@ def standing(slot: Slot) -> list[Claim]:
 
 def eligible(rule: AttributeRule, claim: Claim) -> bool:
     """R7: a clear, or a complete value, not undeliverable, that meets the threshold."""
-    if claim.kind != VALUE:
-        return claim.kind == CLEAR
+    kind = claim.kind
+    if kind != VALUE:
+        return kind == CLEAR
     return claim.complete and claim.deliverable is not False and rule.confident(claim.confidence)
 
 
 def _retract(fold: Fold, said: Said, attribute: str, slot: Slot, claim: Claim) -> None:
     """R5: the record withdraws its claim, and what its platform holds is unknown from then on."""
+    rule = fold.policy.attributes[attribute]
     hold_stated(slot, Held(said.shadow_at, claim.sequence, "", known=False))
-    _enter(fold, said, fold.policy.attributes[attribute], slot, claim)
-    if fold.policy.attributes[attribute].kind in ("email", "phone"):
+    _enter(fold, said, rule, slot, claim)
+    if rule.contact:
         fold.holders.add(said.name)
 
 
@@ -303,13 +326,12 @@ def delete_record(fold: Fold, said: Said) -> None:
     """K2: the record withdraws every claim; the link closes unless it has spoken later."""
     record = said.record
     for attribute, slot in record.slots.items():
-        hold_stated(slot, Held(said.shadow_at, said.change.sequence, "", known=False))
+        hold_stated(slot, Held(said.shadow_at, said.sequence, "", known=False))
         rule = fold.policy.attributes.get(attribute)
         if rule is not None and slot.newest is not None:
-            claim = Claim(said.at, said.change.sequence, DELETE, "", change_id=said.change.change_id)
-            _enter(fold, said, rule, slot, claim)
+            _enter(fold, said, rule, slot, Claim(said.at, said.sequence, DELETE, ""))
     for slot in record.consents.values():
-        hold_stated(slot, Held(said.shadow_at, said.change.sequence, "", known=False))
+        hold_stated(slot, Held(said.shadow_at, said.sequence, "", known=False))
     record.deleted_at = max(record.deleted_at or said.at, said.at)
     if record.last_at > said.at:
         # It has spoken since: a new link, which must be told again what it may have lost.
@@ -318,7 +340,7 @@ def delete_record(fold: Fold, said: Said) -> None:
     record.open = False
     forget_acknowledgements(record)
     for slot in (*record.slots.values(), *record.consents.values()):
-        pending = slot.pending()
+        pending = pending_of(slot)
         if pending is not None:
             pending.ended = True
             fold.ended.add(pending.command_id)
@@ -332,27 +354,26 @@ def forget_acknowledgements(record: Record) -> None:
 
 def empty_shadows(fold: Fold, said: Said) -> None:
     """R5, restate: an attribute absent from the platform's full view is known to be empty there."""
-    rule = fold.policy.platforms.get(said.change.platform)
+    rule = fold.policy.platforms.get(said.platform)
     routed = rule.routes if rule is not None else frozenset()
     for attribute in sorted(routed | set(said.record.slots)):
         statement = said.change.attributes.get(attribute)
         if statement is None or (not statement.clear and not statement.retract and is_empty(statement.value)):
             slot = slot_of(said.record.slots, attribute)
-            latest = slot.latest_before(said.shadow_at)
+            latest = latest_before(slot, said.shadow_at)
             if latest is not None and latest.seen:
                 # R15: a platform that never keeps a value must not be told it for ever.
                 latest.contradicted = True
-            hold_stated(slot, Held(said.shadow_at, said.change.sequence, ""))
+            hold_stated(slot, Held(said.shadow_at, said.sequence, ""))
             fold.pairs.add((said.name, attribute))
 
 
 def _appear(fold: Fold, said: Said, contact_point: str) -> None:
     """C5: a contact point appears at the earliest effective time at which a record stated it."""
-    if not (is_email(contact_point) or is_phone(contact_point)):
-        return
-    known = said.record.appeared.get(contact_point)
-    if known is None or said.at < known:
-        said.record.appeared[contact_point] = said.at
+    appeared = said.record.appeared
+    known = appeared.get(contact_point)
+    if (known is None or said.at < known) and (is_email(contact_point) or is_phone(contact_point)):
+        appeared[contact_point] = said.at
         fold.spoken.add(contact_point)
 
 

@@ -11,9 +11,10 @@ from streams.core.canonical import SEP, same
 from streams.core.claims import eligible
 from streams.core.consent import joined, split
 from streams.core.fold import Fold, slot_of
-from streams.core.rules import PlatformRule, Policy
-from streams.core.state import VALUE, ConsentState, Golden, Record, Sent, Slot, Unanswered
-from streams.model import Assignment, Command, ConsentOrder, Millis
+from streams.core.registers import pending_of, shadow_of, spoken_at
+from streams.core.rules import AttributeRule, PlatformRule, Policy
+from streams.core.state import PERSON, VALUE, ConsentState, Golden, Record, Sent, Slot, Unanswered
+from streams.model import Assignment, Command, ConsentOrder, Millis, Value
 from streams.model.command import CommandOp, Reason, ToldDecision
 
 KEEP_SENT = 4
@@ -35,28 +36,31 @@ def emit(fold: Fold, changed: set[str]) -> None:
 
 
 def _emit_attributes(fold: Fold, changed: set[str]) -> None:
-    state, policy = fold.state, fold.policy
-    for name, attributes in sorted(_to_compare(fold, changed).items()):
-        record = state.records[name]
+    policy, todo = fold.policy, _to_compare(fold, changed)
+    for name in sorted(todo):
+        record = fold.state.records[name]
         rule = policy.platforms.get(record.platform)
         if rule is None or not record.open or not rule.tells(record.record_id):
             continue
-        due = {
-            attribute: golden
-            for attribute in sorted(attributes)
-            if attribute in rule.routes
-            and (golden := _target(fold, record, attribute)) is not None
-            and _attribute_due(fold, record, attribute, golden)
-        }
+        due: dict[str, Golden] = {}
+        for attribute in sorted(todo[name]):
+            if attribute in rule.routes:
+                golden = _target(fold, record, attribute)
+                if golden is not None and _attribute_due(fold, record, attribute, golden):
+                    due[attribute] = golden
         if due:
             reason: Reason = "survivorship" if changed.intersection(due) else "correction"
-            _command_attributes(fold, name, record, due, fold.reason or reason)
+            _command_attributes(fold, record, due, fold.reason or reason)
 
 
 def _to_compare(fold: Fold, changed: set[str]) -> dict[str, set[str]]:
     todo: dict[str, set[str]] = {}
     for name, attribute in fold.pairs:
-        todo.setdefault(name, set()).add(attribute)
+        known = todo.get(name)
+        if known is None:
+            todo[name] = {attribute}
+        else:
+            known.add(attribute)
     if changed:
         for name in fold.state.records:
             todo.setdefault(name, set()).update(changed)
@@ -71,7 +75,7 @@ def _target(fold: Fold, record: Record, attribute: str) -> Golden | None:
     if golden is not None or attribute not in fold.withdrawn:
         return golden
     slot = record.slots.get(attribute)
-    shadow = slot.shadow() if slot is not None else None
+    shadow = shadow_of(slot) if slot is not None else None
     if slot is None or shadow is None or not any(same(sent.seen, shadow.seen) for sent in slot.sent):
         return None
     return Golden(None, "", "cleared")
@@ -79,28 +83,31 @@ def _target(fold: Fold, record: Record, attribute: str) -> Golden | None:
 
 def _attribute_due(fold: Fold, record: Record, attribute: str, golden: Golden) -> bool:
     """True where the record's shadow differs from golden and nothing holds the command back."""
-    if golden.status == "provisional":
+    status, value = golden.status, golden.value
+    if status == "provisional":
         return False
     slot = slot_of(record.slots, attribute)
-    if golden.status != "pinned" and waits(fold.policy, slot, attribute, fold.at):
+    if status != "pinned" and slot.asked_at is not None and waits(fold.policy, slot, attribute, fold.at):
         return False
-    wanted = fold.policy.seen(record.platform, attribute, golden.value, golden.canonical)
-    shadow = slot.shadow()
-    if golden.value is None and (shadow is None or shadow.seen == ""):
+    shadow = shadow_of(slot)
+    seen = shadow.seen if shadow is not None else None
+    if value is None and not seen:
         return False
-    if shadow is not None and same(shadow.seen, wanted):
+    wanted = fold.policy.seen(record.platform, attribute, value, golden.canonical)
+    if seen is not None and same(seen, wanted):
         return False
     return not _held_back(fold, record, slot, attribute, wanted)
 
 
 def _held_back(fold: Fold, record: Record, slot: Slot, attribute: str, wanted: str) -> bool:
     """In flight, refused or quarantined (R12, R15)."""
-    pending = slot.pending()
+    pending = pending_of(slot)
     if pending is not None and same(pending.seen, wanted):
         return True
-    if slot.refused is not None and same(slot.refused, wanted):
+    refused, quarantined = slot.refused, slot.quarantined
+    if refused is not None and same(refused, wanted):
         return True
-    if slot.quarantined is not None and same(slot.quarantined, wanted):
+    if quarantined is not None and same(quarantined, wanted):
         return True
     if _tripped(fold, slot, wanted):
         slot.quarantined = wanted
@@ -111,8 +118,10 @@ def _held_back(fold: Fold, record: Record, slot: Slot, attribute: str, wanted: s
 
 def _tripped(fold: Fold, slot: Slot, wanted: str) -> bool:
     """R15: commanded and contradicted `ping_pong_limit` times within the window."""
-    since = fold.at - fold.policy.ping_pong_window_ms
-    times = sum(1 for sent in slot.sent if sent.contradicted and sent.at >= since and same(sent.seen, wanted))
+    times, since = 0, fold.at - fold.policy.ping_pong_window_ms
+    for sent in slot.sent:
+        if sent.contradicted and sent.at >= since and same(sent.seen, wanted):
+            times += 1
     return times >= fold.policy.ping_pong_limit
 
 
@@ -127,13 +136,15 @@ def waits(policy: Policy, slot: Slot, attribute: str, at: Millis) -> bool:
     return not any(same(known.canonical, claim.canonical) for known in slot.judgements)
 
 
-def _command_attributes(fold: Fold, name: str, record: Record, due: dict[str, Golden], reason: Reason) -> None:
+def _command_attributes(fold: Fold, record: Record, due: dict[str, Golden], reason: Reason) -> None:
+    platform = record.platform
     slots = [record.slots[attribute] for attribute in due]
     attributes = {attribute: _assignment(golden) for attribute, golden in due.items()}
-    command = _command(fold, record.platform, record.record_id, "update", reason, slots, attributes)
-    for slot, (attribute, golden) in zip(slots, due.items(), strict=True):
-        seen = fold.policy.seen(record.platform, attribute, golden.value, golden.canonical)
-        _remember(fold, slot, command, seen, golden)
+    command = _command(fold, platform, record.record_id, "update", reason, slots, attributes)
+    for attribute, golden in due.items():
+        value = golden.value
+        seen = fold.policy.seen(platform, attribute, value, golden.canonical)
+        _remember(fold, record.slots[attribute], command, seen, value)
 
 
 def _assignment(golden: Golden) -> Assignment:
@@ -212,18 +223,18 @@ def _told_of(order: ConsentOrder) -> tuple[str, str, str, str]:
     return (order.contact_point, order.channel, order.purpose, order.decision)
 
 
-def _remember(fold: Fold, slot: Slot, command: Command, seen: str, golden: Golden | None) -> None:
+def _remember(fold: Fold, slot: Slot, command: Command, seen: str, value: Value | None) -> None:
     """R11: what was commanded is remembered, at least the last four and all that an echo or the breaker needs."""
-    value = golden.value if golden is not None else seen
-    pending = slot.pending()
+    pending = pending_of(slot)
     if pending is not None:
         fold.ended.add(pending.command_id)
-    sent = Sent(command.command_id, command.golden_version, fold.at, seen, value, slot.spoken_at())
+    sent = Sent(command.command_id, command.golden_version, fold.at, seen, value, spoken_at(slot))
     kept = [*slot.sent, sent]
-    old, recent = kept[:-KEEP_SENT], kept[-KEEP_SENT:]
-    if old:
+    if len(kept) > KEEP_SENT:
+        old, recent = kept[:-KEEP_SENT], kept[-KEEP_SENT:]
         old = [one for place, one in enumerate(old) if _still_needed(fold, one, kept[place + 1 :])]
-    slot.sent = [*old, *recent][-fold.policy.limits.sent_max :]
+        kept = [*old, *recent][-fold.policy.limits.sent_max :]
+    slot.sent = kept
 
 
 def _still_needed(fold: Fold, sent: Sent, later: list[Sent]) -> bool:
@@ -238,14 +249,14 @@ def _still_needed(fold: Fold, sent: Sent, later: list[Sent]) -> bool:
 
 
 def _emit_consents(fold: Fold) -> None:
-    state = fold.state
-    for name, keys in sorted(_consents_to_compare(fold).items()):
-        record = state.records[name]
+    todo = _consents_to_compare(fold)
+    for name in sorted(todo):
+        record = fold.state.records[name]
         rule = fold.policy.platforms.get(record.platform)
         if rule is None or not rule.consent or not record.open or not rule.tells(record.record_id):
             continue
         orders: list[tuple[str, ToldDecision]] = []
-        for key in sorted(keys):
+        for key in sorted(todo[name]):
             wanted = _consent_due(fold, record, key)
             if wanted is not None:
                 orders.append((key, wanted))
@@ -254,31 +265,38 @@ def _emit_consents(fold: Fold) -> None:
 
 
 def _consents_to_compare(fold: Fold) -> dict[str, set[str]]:
+    state = fold.state
     todo: dict[str, set[str]] = {}
     for name, key in fold.told:
         todo.setdefault(name, set()).add(key)
     if fold.changed:
-        for name in fold.state.records:
+        for name in state.records:
             todo.setdefault(name, set()).update(fold.changed)
-    for name in fold.holders | fold.entered:
-        todo.setdefault(name, set()).update(fold.state.consents)
+    consents = state.consents
+    if consents:
+        for name in fold.holders:
+            todo.setdefault(name, set()).update(consents)
+        for name in fold.entered:
+            todo.setdefault(name, set()).update(consents)
     return todo
 
 
 def _consent_due(fold: Fold, record: Record, key: str) -> ToldDecision | None:
     """What the record must be told of this key now, if anything."""
     known = fold.state.consents.get(key)
+    if known is None:
+        return None
     contact_point = split(key).contact_point
-    if known is None or contact_point == "*":
+    if contact_point == PERSON:
         return None
     slot = record.consents.get(key)
-    shadow = slot.shadow() if slot is not None else None
+    shadow = shadow_of(slot) if slot is not None else None
     held = shadow.seen if shadow is not None else None
     wanted = _wanted(known, held)
     if wanted is None or not _concerns(fold, record, key, contact_point, wanted, slot):
         return None
     slot = slot_of(record.consents, key)
-    pending = slot.pending()
+    pending = pending_of(slot)
     if held == wanted and (wanted == "opt_in" or pending is None or pending.seen == wanted):
         return None
     if wanted == "opt_in":
@@ -288,9 +306,10 @@ def _consent_due(fold: Fold, record: Record, key: str) -> ToldDecision | None:
 
 
 def _wanted(known: ConsentState, held: str | None) -> ToldDecision | None:
-    if known.told == "opt_out" or (known.lapsed and held == "opt_in"):
+    told = known.told
+    if told == "opt_out" or (held == "opt_in" and known.lapsed):
         return "opt_out"
-    return "opt_in" if known.told == "opt_in" else None
+    return "opt_in" if told == "opt_in" else None
 
 
 def _concerns(
@@ -307,18 +326,19 @@ def _concerns(
 
 def holds(policy: Policy, record: Record) -> list[str]:
     """The contact points in the record's shadow: its e-mail and its phone."""
-    found = []
+    found: list[str] = []
     for attribute, slot in record.slots.items():
-        if policy.kind_of(attribute) in ("email", "phone"):
-            shadow = slot.shadow()
-            if shadow is not None and isinstance(shadow.value, str):
-                found.append(shadow.value)
+        if policy.is_contact(attribute):
+            shadow = shadow_of(slot)
+            value = shadow.value if shadow is not None else None
+            if isinstance(value, str):
+                found.append(value)
     return found
 
 
 def _opt_out_due(fold: Fold, record: Record, slot: Slot, wanted: str) -> bool:
     """R15: an opt-out is never quarantined; past the limit it is repeated at most once per `resend_after_s`."""
-    pending = slot.pending()
+    pending = pending_of(slot)
     if (pending is not None and pending.seen == wanted) or slot.refused == wanted:
         return False
     if not _tripped(fold, slot, wanted):
@@ -339,7 +359,7 @@ def _command_consents(fold: Fold, record: Record, orders: list[tuple[str, ToldDe
     command = _command(fold, record.platform, record.record_id, "update", fold.reason or reason, slots, {}, consents)
     for slot, (_, wanted) in zip(slots, orders, strict=True):
         slot.repeat_at = None
-        _remember(fold, slot, command, wanted, None)
+        _remember(fold, slot, command, wanted, wanted)
 
 
 def _order(fold: Fold, key: str, wanted: ToldDecision) -> ConsentOrder:
@@ -370,7 +390,7 @@ def _has_record(fold: Fold, platform: str, rule: PlatformRule) -> bool:
 
 def _create(fold: Fold, platform: str, rule: PlatformRule) -> None:
     slot = slot_of(fold.state.creates, platform)
-    if slot.pending() is not None or slot.acked is not None:
+    if pending_of(slot) is not None or slot.acked is not None:
         return
     attributes = {
         attribute: Assignment(golden.value)
@@ -381,24 +401,28 @@ def _create(fold: Fold, platform: str, rule: PlatformRule) -> None:
     if slot.refused == content:
         return
     command = _command(fold, platform, None, "create", fold.reason or "survivorship", [slot], attributes)
-    _remember(fold, slot, command, content, None)
+    _remember(fold, slot, command, content, content)
 
 
 def _emit_validations(fold: Fold) -> None:
     """R9: every complete claim below its threshold is sent for validation once per (record, canonical input)."""
-    for name, attribute in sorted(fold.pairs):
-        rule = fold.policy.attributes.get(attribute)
-        if rule is None or rule.validate_with is None:
-            continue
-        slot = fold.state.records[name].slots[attribute]
-        claim = slot.newest
-        if claim is None or claim.kind != VALUE or not claim.complete or rule.confident(claim.confidence):
-            continue
-        if claim.canonical in slot.asked or any(same(known.canonical, claim.canonical) for known in slot.judgements):
-            continue
-        slot.asked = [*slot.asked, claim.canonical][-fold.policy.limits.verdicts_max :]
-        slot.asked_at = fold.at
-        _command(fold, rule.validate_with, name, "validate", "validation", (), {attribute: Assignment(claim.value)})
+    validated = fold.policy.validated
+    for name, attribute in sorted([pair for pair in fold.pairs if pair[1] in validated]):
+        rule = fold.policy.attributes[attribute]
+        _validate(fold, rule, name, fold.state.records[name].slots[attribute])
+
+
+def _validate(fold: Fold, rule: AttributeRule, name: str, slot: Slot) -> None:
+    claim = slot.newest
+    if rule.validate_with is None or claim is None or rule.confident(claim.confidence):
+        return
+    if claim.kind != VALUE or not claim.complete or claim.canonical in slot.asked:
+        return
+    if any(same(known.canonical, claim.canonical) for known in slot.judgements):
+        return
+    slot.asked = [*slot.asked, claim.canonical][-fold.policy.limits.verdicts_max :]
+    slot.asked_at = fold.at
+    _command(fold, rule.validate_with, name, "validate", "validation", (), {rule.name: Assignment(claim.value)})
 
 
 # In flight (R12)
@@ -411,10 +435,11 @@ def live(fold: Fold, command_id: str, command: Unanswered) -> bool:
         return record is not None and any(
             waits(fold.policy, record.slots[attribute], attribute, fold.at) for attribute in command.attributes
         )
-    return any(
-        sent is not None and sent.command_id == command_id
-        for sent in (slot.pending() for slot in _slots_of(fold, command))
-    )
+    for slot in _slots_of(fold, command):
+        sent = pending_of(slot)
+        if sent is not None and sent.command_id == command_id:
+            return True
+    return False
 
 
 def _slots_of(fold: Fold, command: Unanswered) -> list[Slot]:
@@ -436,36 +461,51 @@ def decode_command(payload: bytes) -> Command:
 
 def forget_ended(fold: Fold) -> None:
     """A command of which nothing is in flight any more need not be kept whole."""
+    unanswered = fold.state.unanswered
     for command_id in fold.ended:
-        command = fold.state.unanswered.get(command_id)
+        command = unanswered.get(command_id)
         if command is not None and not live(fold, command_id, command):
-            del fold.state.unanswered[command_id]
+            del unanswered[command_id]
 
 
 def emit_again(fold: Fold, cause: str | None) -> None:
     """Commands in flight are emitted again, with the same id, when their cause is read again or after the interval."""
-    state = fold.state
+    unanswered = fold.state.unanswered
+    since = fold.at - fold.policy.resend_after_ms
+    due = [
+        command_id for command_id, command in unanswered.items() if command.since <= since or command.caused_by == cause
+    ]
+    if not due:
+        return
     fresh = {command.command_id for command in fold.commands}
-    for command_id, command in list(state.unanswered.items()):
-        due = command.caused_by == cause or fold.at - command.since >= fold.policy.resend_after_ms
-        if not due or command_id in fresh:
+    for command_id in due:
+        command = unanswered[command_id]
+        if command_id in fresh:
             continue
         if live(fold, command_id, command):
             fold.commands.append(decode_command(command.payload))
             command.since = max(fold.at, command.since)
         else:
-            del state.unanswered[command_id]
+            del unanswered[command_id]
 
 
 def next_due(fold: Fold) -> Millis | None:
     """When the clock alone will change something: an expiry, a verdict's timeout, a command to emit again."""
     state, policy = fold.state, fold.policy
-    found = [known.deadline + 1 for known in state.consents.values() if known.deadline is not None]
+    found: list[Millis] = []
+    for known in state.consents.values():
+        deadline = known.deadline
+        if deadline is not None:
+            found.append(deadline + 1)
     if state.unanswered:
-        found.append(min(command.since for command in state.unanswered.values()) + policy.resend_after_ms)
+        found.append(min([command.since for command in state.unanswered.values()]) + policy.resend_after_ms)
     for record in state.records.values():
-        found += [slot.repeat_at for slot in record.consents.values() if slot.repeat_at is not None]
+        for slot in record.consents.values():
+            repeat_at = slot.repeat_at
+            if repeat_at is not None:
+                found.append(repeat_at)
         for attribute, slot in record.slots.items():
-            if slot.asked_at is not None and waits(policy, slot, attribute, fold.at):
-                found.append(slot.asked_at + policy.verdict_timeout_ms)
+            asked_at = slot.asked_at
+            if asked_at is not None and waits(policy, slot, attribute, fold.at):
+                found.append(asked_at + policy.verdict_timeout_ms)
     return min(found, default=None)

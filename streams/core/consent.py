@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple, cast
 
 from streams.core.canonical import CACHE_MAX, SEP, email, folded, is_email, is_phone, phone
-from streams.core.claims import hold_stated
 from streams.core.fold import ContactUpdate, Fold, Said, slot_of
+from streams.core.registers import hold_stated
 from streams.core.rules import ConsentRule, Policy
 from streams.core.state import (
     PERSON,

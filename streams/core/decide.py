@@ -165,7 +165,7 @@ def check_change(change: Change, policy: Policy) -> None:
 
 
 def _fold_change(fold: Fold, change: Change) -> None:
-    if change.only_verdicts:
+    if change.verdicts and change.only_verdicts:
         _fold_verdicts(fold, change, _first_seen(fold, fold.state.records.get(change.verdicts[0].record), change))
         return
     name = change.record
@@ -250,13 +250,18 @@ def _first_seen(fold: Fold, record: Record | None, change: Change) -> Millis:
 
 def _needs_memory(fold: Fold, change: Change) -> bool:
     latest = fold.at + fold.policy.clock_skew_tolerance_ms
-    if change.observed_at is None or change.observed_at > latest:
+    observed_at = change.observed_at
+    if observed_at is None or observed_at > latest:
         return True
-    return (
-        any(consent.at is None or consent.at > latest for consent in change.consents)
-        or any(one.at is None or one.at > latest for one in change.suppressions)
-        or any(one.at is not None and one.at > latest for one in change.verdicts)
-    )
+    for consent in change.consents:
+        at = consent.at
+        if at is None or at > latest:
+            return True
+    for suppression in change.suppressions:
+        at = suppression.at
+        if at is None or at > latest:
+            return True
+    return any(one.at is not None and one.at > latest for one in change.verdicts)
 
 
 # Golden
@@ -265,16 +270,19 @@ def _needs_memory(fold: Fold, change: Change) -> bool:
 def _resolve_attributes(fold: Fold) -> tuple[set[str], bool]:
     """Resolve the touched attributes; the ones whose value differs now, and whether a value or a status does."""
     state, changed, differs = fold.state, set[str](), False
+    if not fold.attributes:
+        return changed, differs
+    golden = state.golden
     for attribute in sorted(fold.attributes):
         if attribute not in fold.policy.attributes:
             continue
-        before = state.golden.get(attribute)
+        before = golden.get(attribute)
         after = resolve(state, fold.policy, attribute)
         if after is None:
-            state.golden.pop(attribute, None)
+            golden.pop(attribute, None)
             differs |= before is not None
             continue
-        state.golden[attribute] = after
+        golden[attribute] = after
         if before is None or before.status != after.status or not same(before.canonical, after.canonical):
             differs = True
             changed.add(attribute)

@@ -82,29 +82,30 @@ class Fold:
 
     def note(self, kind: str, record: Record | None = None, attribute: str | None = None, detail: str = "") -> None:
         """Remember what was noticed."""
+        platform = record.platform if record is not None else None
+        record_id = record.record_id if record is not None else None
         self.notes.append(
-            Note(
-                kind=kind,
-                change_id=self.cause,
-                platform=record.platform if record else None,
-                record_id=record.record_id if record else None,
-                attribute=attribute,
-                customer_id=self.state.customer_id,
-                detail=detail or None,
-            )
+            Note(kind, self.cause, platform, record_id, attribute, self.state.customer_id, detail or None)
         )
 
 
-class Said(NamedTuple):
+class Said:
     """One change as it speaks of one record: who, when (effective and for the shadow), and whether it is an echo."""
 
-    change: Change
-    name: str
-    record: Record
-    at: Millis
-    shadow_at: Millis
-    snapshot: bool
-    echo: bool
+    __slots__ = ("at", "change", "echo", "name", "platform", "record", "sequence", "shadow_at", "snapshot")
+
+    def __init__(
+        self, change: Change, name: str, record: Record, at: Millis, shadow_at: Millis, snapshot: bool, echo: bool
+    ) -> None:
+        self.change = change
+        self.name = name
+        self.platform = change.platform
+        self.sequence = change.sequence
+        self.record = record
+        self.at = at
+        self.shadow_at = shadow_at
+        self.snapshot = snapshot
+        self.echo = echo
 
 
 def slot_of(slots: dict[str, Slot], key: str) -> Slot:

@@ -1,9 +1,11 @@
-"""The policy as the core reads it: plain tables, compiled once from the policy file (`streams.policy`)."""
+"""The policy as the core reads it: plain tables, compiled once from the policy file (`streams.policy`).
+
+The tables are `dict`, not `Mapping`: the compiled core reads a `dict` without a call.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from streams.core.canonical import Quirk, ValueKind, canonical, through
@@ -12,15 +14,21 @@ from streams.model import Value
 CONSENT_ROUTE = "consent"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AttributeRule:
     """How one attribute survives (R7). `priority`: platform -> place, 0 the highest; None means `latest`."""
 
     name: str
     kind: ValueKind
-    priority: Mapping[str, int] | None = None
+    priority: dict[str, int] | None = None
     min_confidence: float | None = None
     validate_with: str | None = None
+    # True for an e-mail or a phone: its values are contact points, and golden in their canonical form.
+    contact: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        """Said once here, not at each statement."""
+        object.__setattr__(self, "contact", self.kind in ("email", "phone"))
 
     def place(self, platform: str) -> int:
         """The platform's place in the priority list; those not listed come after all others."""
@@ -31,7 +39,7 @@ class AttributeRule:
         return self.min_confidence is None or (confidence or 0.0) >= self.min_confidence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlatformRule:
     """One platform: its rank in ties, what it is told, and what it does to what it is told."""
 
@@ -43,7 +51,7 @@ class PlatformRule:
     create: bool = False
     unique: bool = False
     max_records: int | None = None
-    quirks: Mapping[str, Mapping[str, Quirk]] = field(default_factory=dict)
+    quirks: dict[str, dict[str, Quirk]] = field(default_factory=dict)
     # Records whose id starts so are evidence that cannot be written to: they make claims and are told nothing.
     read_only_prefixes: tuple[str, ...] = ()
 
@@ -57,21 +65,21 @@ class PlatformRule:
         return bool(self.routes) or self.consent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConsentRule:
     """What the policy says of consent: double opt-in, untrusted methods, purposes that need an opt-in."""
 
     double_opt_in: bool = False
     double_opt_in_ttl_ms: int = 604_800_000
     untrusted_methods: frozenset[str] = frozenset()
-    requires_opt_in: Mapping[str, bool] = field(default_factory=dict)
+    requires_opt_in: dict[str, bool] = field(default_factory=dict)
 
     def needs_opt_in(self, purpose: str) -> bool:
         """True for a purpose that the policy does not name: the careful answer."""
         return self.requires_opt_in.get(purpose, True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class IdentityRule:
     """Which identifiers bind, in order, and which values never do (I1, I2)."""
 
@@ -79,7 +87,7 @@ class IdentityRule:
     blocked: tuple[re.Pattern[str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """Bounds on what one customer's state keeps, so that no customer outgrows a Kafka record."""
 
@@ -92,13 +100,13 @@ class Limits:
     held_max: int = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """The versioned rules. Durations are in milliseconds here, in seconds in the file."""
 
     version: str
-    platforms: Mapping[str, PlatformRule]
-    attributes: Mapping[str, AttributeRule]
+    platforms: dict[str, PlatformRule]
+    attributes: dict[str, AttributeRule]
     consent: ConsentRule = ConsentRule()
     identity: IdentityRule = IdentityRule()
     limits: Limits = Limits()
@@ -111,10 +119,18 @@ class Policy:
     erasure_fence_ms: int = 7_776_000_000
     default_region: str = "US"
 
-    def kind_of(self, attribute: str) -> ValueKind | None:
-        """What kind of value an attribute has; None for one that this version of the policy does not have."""
+    # The attributes that have a `validate_with`.
+    validated: frozenset[str] = field(init=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        """Said once here, not at each change."""
+        validated = frozenset(name for name, rule in self.attributes.items() if rule.validate_with is not None)
+        object.__setattr__(self, "validated", validated)
+
+    def is_contact(self, attribute: str) -> bool:
+        """True where the values of an attribute are contact points; False also where this policy does not have it."""
         rule = self.attributes.get(attribute)
-        return rule.kind if rule is not None else None
+        return rule is not None and rule.contact
 
     def canonical(self, attribute: str, value: Value | None) -> str:
         """The canonical text of a value of this attribute."""
@@ -126,7 +142,7 @@ class Policy:
             return ""
         rule = self.platforms.get(platform)
         quirks = rule.quirks.get(attribute) if rule is not None else None
-        if not quirks:
+        if quirks is None:
             return canonical
         kept = through(quirks, value)
         return canonical if kept is value else self.canonical(attribute, kept)

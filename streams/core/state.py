@@ -5,14 +5,23 @@ Structs are `array_like`, so the field order is the stored form: append new fiel
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
+from streams.core import registers
 from streams.model import Address, Millis, Value
 
-VALUE, CLEAR, RETRACT, DELETE = range(4)
-UNANSWERED, APPLIED, REFUSED, FAILED, SUPERSEDED = range(5)
+VALUE: Final = 0
+CLEAR: Final = 1
+RETRACT: Final = 2
+DELETE: Final = 3
+
+UNANSWERED: Final = 0
+APPLIED: Final = 1
+REFUSED: Final = 2
+FAILED: Final = 3
+SUPERSEDED: Final = 4
 
 
 class Struct(msgspec.Struct, array_like=True, gc=False):
@@ -35,12 +44,11 @@ class Claim(Struct):
     verified_by: str | None = None
     deliverable: bool | None = None
     standard: Address | None = None
-    change_id: str | None = None
     raised_at: Millis | None = None
 
     def key(self) -> tuple[int, bool, int, int, str]:
         """R3: (effective time, sequence, kind, canonical value); an absent sequence is the smallest."""
-        return (self.at, self.sequence is not None, self.sequence or 0, self.kind, self.canonical)
+        return registers.claim_key(self)
 
     def gives(self) -> bool:
         """True where the claim says something golden could be: a value or a clear."""
@@ -93,7 +101,7 @@ class Sent(Struct):
 
     def since(self) -> Millis:
         """When it took effect at the earliest: not before the shadow that it was compared with (R11a)."""
-        return max(self.at, self.compared_at)
+        return registers.since(self)
 
     def in_flight(self) -> bool:
         """Commanded, no receipt yet, nothing different stated since (R12)."""
@@ -120,23 +128,19 @@ class Slot(Struct):
 
     def shadow(self) -> Held | None:
         """R11a: the later of stated and acknowledged, at equal time the acknowledgement; None = unknown."""
-        held = self.stated
-        if self.acked is not None and (held is None or self.acked.at >= held.at):
-            held = self.acked
-        return held if held is not None and held.known else None
+        return registers.shadow_of(self)
 
     def spoken_at(self) -> Millis:
         """The time of the shadow register, also where what it says is that the shadow is unknown."""
-        return max(self.stated.at if self.stated is not None else 0, self.acked.at if self.acked is not None else 0)
+        return registers.spoken_at(self)
 
     def latest_before(self, at: Millis) -> Sent | None:
         """The last command that took effect before `at`; at equal time the command holds, as its receipt does."""
-        return next((sent for sent in reversed(self.sent) if sent.since() < at), None)
+        return registers.latest_before(self, at)
 
     def pending(self) -> Sent | None:
         """The command in flight, if any: only the last one can be."""
-        last = self.sent[-1] if self.sent else None
-        return last if last is not None and last.in_flight() else None
+        return registers.pending_of(self)
 
 
 class Record(Struct):
@@ -262,4 +266,4 @@ class ConsentKey(NamedTuple):
     purpose: str
 
 
-PERSON = "*"
+PERSON: Final = "*"

@@ -10,12 +10,15 @@ from streams.core.state import CLEAR, VALUE, Claim, Customer, Golden, Slot
 from streams.model import Millis, Value
 
 
-class Candidate(NamedTuple):
+class Candidate:
     """A record's best claim for one attribute."""
 
-    record: str
-    platform: str
-    claim: Claim
+    __slots__ = ("claim", "platform", "record")
+
+    def __init__(self, record: str, platform: str, claim: Claim) -> None:
+        self.record = record
+        self.platform = platform
+        self.claim = claim
 
 
 class Loser(NamedTuple):
@@ -52,26 +55,35 @@ def _golden(policy: Policy, rule: AttributeRule, winner: Candidate, status: str)
 def best(rule: AttributeRule, slot: Slot) -> Claim | None:
     """A record's eligible claim: its newest, else the newest that met the threshold (R3)."""
     newest = slot.newest
-    if newest is None or not newest.gives():
+    if newest is None or newest.kind > CLEAR:
         return None
     if eligible(rule, newest):
         return newest
-    return next((claim for claim in standing(slot) if eligible(rule, claim)), None)
+    for claim in standing(slot):
+        if eligible(rule, claim):
+            return claim
+    return None
 
 
 def _winner(state: Customer, policy: Policy, rule: AttributeRule) -> Candidate | None:
     found: Candidate | None = None
-    highest: tuple[int, Millis, int, str, str] | None = None
     for name, record in state.records.items():
         slot = record.slots.get(rule.name)
         claim = best(rule, slot) if slot is not None else None
-        if claim is None:
-            continue
-        candidate = Candidate(name, record.platform, claim)
-        place = order(policy, rule, candidate)
-        if highest is None or place > highest:
-            found, highest = candidate, place
+        if claim is not None:
+            candidate = Candidate(name, record.platform, claim)
+            if found is None or _beats(policy, rule, candidate, found):
+                found = candidate
     return found
+
+
+def _beats(policy: Policy, rule: AttributeRule, one: Candidate, other: Candidate) -> bool:
+    """`order(one) > order(other)`; the ties are compared only where place and time do not decide, which is rare."""
+    place, other_place = rule.place(one.platform), rule.place(other.platform)
+    if place != other_place:
+        return place < other_place
+    at, other_at = one.claim.at, other.claim.at
+    return at > other_at if at != other_at else order(policy, rule, one) > order(policy, rule, other)
 
 
 def order(policy: Policy, rule: AttributeRule, one: Candidate) -> tuple[int, Millis, int, str, str]:
