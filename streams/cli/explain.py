@@ -37,6 +37,9 @@ def explain(customer: str, url: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
         return
+    if view.get("erased"):
+        click.echo(f"customer {view['customer_id']} was erased; nothing is kept")
+        return
     out = console()
     out.print(
         f"customer {view['customer_id']}, version {view['golden_version']}, policy {view['policy']}", style="bold"

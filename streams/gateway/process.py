@@ -12,6 +12,7 @@ from aiohttp import web
 from streams.gateway.app import make_app
 from streams.gateway.endpoints import Endpoint, read_endpoints
 from streams.gateway.settings import GatewayRefused, GatewaySettings
+from streams.quiet import silence_request_texts
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ def run_gateway(settings: GatewaySettings, platforms: Mapping[str, str], environ
     Raises GatewayRefused before it listens, with every missing secret at once, or where the port is taken.
     """
     endpoints = read_endpoints(platforms, environ)
+    silence_request_texts()
     asyncio.run(_until_signalled(settings, endpoints))
 
 

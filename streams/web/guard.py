@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from streams.quiet import silence_request_texts
 from streams.web.access import REALM, allowed, local_name
 from streams.web.answers import refused
 from streams.web.rendering import CONTENT_SECURITY
@@ -43,7 +44,7 @@ class Access(NamedTuple):
 def protect(app: web.Application, access: Access) -> None:
     """Put the guard before every page of the application, those that others add included."""
     app.middlewares.append(_guard(access))
-    logging.getLogger("aiohttp.server").addFilter(_without_texts)
+    silence_request_texts()
 
 
 def _guard(access: Access) -> Middleware:
@@ -81,15 +82,3 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     except Exception as error:
         log.error("A view ended in %s", type(error).__qualname__)
         return refused(request, 500, "this is a bug in Writeback; the log names it")
-
-
-def _without_texts(record: logging.LogRecord) -> bool:
-    """aiohttp logs what it could not parse as it came, a request line with a contact point included."""
-    if record.exc_info and record.exc_info[0] is not None:
-        record.msg, record.args = f"{record.msg}: %s", (*_arguments(record), record.exc_info[0].__qualname__)
-        record.exc_info = record.exc_text = None
-    return True
-
-
-def _arguments(record: logging.LogRecord) -> tuple[object, ...]:
-    return record.args if isinstance(record.args, tuple) else (record.args,) if record.args else ()

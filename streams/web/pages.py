@@ -44,7 +44,9 @@ class Progress:
         self._app = app
         self._registry = CollectorRegistry()
         self._ready = Gauge("writeback_ready", "1 while the worker works on its partitions", registry=self._registry)
-        self._lag = Gauge("writeback_lag_records", "Records behind the end", ["topic", "partition"], registry=self._registry)
+        self._lag = Gauge(
+            "writeback_lag_records", "Records behind the end", ["topic", "partition"], registry=self._registry
+        )
 
     def text(self) -> bytes:
         """In Prometheus' form; partitions that have gone to another worker are left out."""
