@@ -12,10 +12,10 @@ HEADER = (
     "program",
     "changes",
     "changes/s",
-    "all rounds",
+    "each round",
     "CPU s per 100k",
     "peak RSS MB",
-    "Writeback is faster by",
+    "Writeback : this",
 )
 
 _PAGE = Path(__file__).with_name("page.md").read_text()

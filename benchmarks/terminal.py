@@ -33,6 +33,7 @@ class Terminal:
     def table(self, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         """The first column is text, the others are figures."""
         table = Table(*header)
+        table.columns[0].no_wrap = True
         for column in table.columns[1:]:
             column.justify = "right"
         for row in rows:
