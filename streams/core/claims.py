@@ -228,10 +228,13 @@ def _reverts(slot: Slot, own: Claim, claim: Claim, fold: Fold, said: Said, rule:
 
 
 def _raises(slot: Slot, own: Claim, claim: Claim) -> bool:
-    """R4: a larger confidence annotates as a verdict would, so that a verdict from after it is not undone."""
-    if (claim.confidence or 0.0) <= (own.confidence or 0.0):
+    """R4: a larger confidence annotates as a verdict would; a verdict from after it, or on what was said first, stays."""
+    if (claim.confidence or 0.0) <= (own.confidence or 0.0) or claim.at == own.at:
         return False
-    return not any(known.at >= claim.at and same(known.canonical, own.canonical) for known in slot.judgements)
+    earlier = claim.at < own.at
+    return not any(
+        same(known.canonical, own.canonical) and (earlier or known.at >= claim.at) for known in slot.judgements
+    )
 
 
 def _larger_confidence(own: Claim, claim: Claim) -> tuple[float | None, str | None]:
@@ -248,8 +251,9 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
     if larger and slot.confirmed is not None:
         larger = (claim.at, claim.sequence is not None, claim.sequence or 0, claim.canonical) > slot.confirmed
     if not larger:
-        if newest is None or claim.key() != newest.key():
-            fold.note("older", said.record, rule.name)
+        if newest is not None and claim.key() == newest.key():
+            return
+        fold.note("older", said.record, rule.name)
         if not _confirms_older(fold.policy, rule, slot, claim):
             _stand(fold.policy, rule, slot, claim)
         return
@@ -281,6 +285,10 @@ def _stand(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> Non
     if rule.min_confidence is None and rule.kind != "address":
         return
     if claim.kind == VALUE and not eligible(rule, claim):
+        return
+    if claim.kind == DELETE:
+        # What was observed before a deletion is dropped (K2), so that it need not be kept as a barrier.
+        slot.verified = [one for one in slot.verified if claim_key(one) > claim_key(claim)]
         return
     if not slot.verified:
         slot.verified = [claim]

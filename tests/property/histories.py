@@ -7,7 +7,7 @@ and whether we had depends on which of two records was heard first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,18 +96,33 @@ class _Writer:
         self.counts: dict[str, int] = {}
         self.said: dict[str, Json] = {}
         self.sequence = 0
+        self.ingested = -1000.0
         self.stored = False
+        self.addresses: list[Json] = []
 
     def flip(self, allowed: bool, once_in: int = 3) -> bool:
         return allowed and self.draw(st.integers(1, once_in)) == 1
 
     def times(self) -> tuple[float | None, float]:
-        at = self.draw(st.integers(0, 60)) * 10
+        moment = self.draw(st.integers(0, 60)) * 10
+        at: float | None = moment
+        ingested: float = moment
         if self.flip(self.mix.untimed, 6):
-            return None, at + 1
-        if self.flip(self.mix.untimed, 8):
-            return at + 5000, at
-        return at, at + self.draw(st.sampled_from((1, 1, 1, 5, 90, 900, 0, -200)))
+            at, ingested = None, moment + 1
+        elif self.flip(self.mix.untimed, 8):
+            at = moment + 5000
+        else:
+            ingested = moment + self.draw(st.sampled_from((1, 1, 1, 5, 90, 900, 0, -200)))
+        if self.mix.restates:
+            # A full view is as new as its Kafka timestamp, also for what the record had not spoken of before.
+            ingested = self.ingested = max(self.ingested, ingested)
+        return at, ingested
+
+    def inputs(self, count: int) -> Iterator[Input]:
+        for number in range(count):
+            yield self.write(number)
+            if self.addresses and self.flip(self.mix.verdicts):
+                yield self.verdict(number)
 
     def write(self, number: int) -> Input:
         at, ingested = self.times()
@@ -150,9 +165,24 @@ class _Writer:
             return {"value": {"line1": value["line1"], "postal_code": value["postal_code"]}}
         said: Json = {"value": value}
         if attribute == "shipping_address":
+            self.addresses.append(value)
             said["confidence"] = 0.5 if self.flip(self.mix.unverified) else 0.9
         self.said[attribute] = said
         return said
+
+    def verdict(self, number: int) -> Input:
+        """A validator's word on an address of this record; it keeps its place in the record's own order."""
+        at = self.draw(st.integers(0, 60)) * 10
+        judged = self.draw(st.sampled_from(self.addresses))
+        said: Json = {"record": self.lane, "attribute": "shipping_address", "input": judged}
+        said["confidence"] = self.draw(st.sampled_from((0.1, 0.85, 0.99)))
+        said["deliverable"] = self.draw(st.sampled_from((None, True, False)))
+        if self.flip(True):
+            said["standardized"] = {**judged, "line1": judged["line1"].replace("St", "Street")}
+        if self.flip(True):
+            said["at"] = stamp(at)
+        given = change("validator:v1", at, at + 1, f"{self.lane} verdict {number}", verdicts=[said])
+        return given._replace(lane=self.lane)
 
     # Consent
 
@@ -203,7 +233,7 @@ def histories(draw: st.DrawFn, mix: Mix) -> tuple[list[Input], list[list[Input]]
     written = []
     for lane in lanes:
         writer = _Writer(draw, lane, mix, clears=mix.clears and lane == lanes[0])
-        written.append([writer.write(number) for number in range(draw(st.integers(1, mix.changes_max)))])
+        written.append(list(writer.inputs(draw(st.integers(1, mix.changes_max)))))
     return beginning(lanes, mix), written
 
 
