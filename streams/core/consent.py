@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import cast
 
 from streams.core.canonical import CACHE_MAX, SEP, email, folded, is_email, is_phone, phone
 from streams.core.fold import ContactUpdate, Fold, Said, slot_of
-from streams.core.registers import hold_stated
+from streams.core.registers import hold_stated, latest_before, shadow_of
 from streams.core.rules import ConsentRule, Policy
 from streams.core.state import (
     PERSON,
@@ -19,6 +19,7 @@ from streams.core.state import (
     Held,
     Pin,
     Reach,
+    Slot,
 )
 from streams.model import ConsentStatement, LedgerEntry, Millis, Suppression
 from streams.model.change import Decision
@@ -28,7 +29,6 @@ from streams.model.ledger import LedgerStatus
 OPTED_IN, OPTED_OUT, PENDING, UNKNOWN = "opted_in", "opted_out", "pending", "unknown"
 EMAIL_CHANNELS = frozenset({"email"})
 PHONE_CHANNELS = frozenset({"sms", "mms", "phone", "voice", "whatsapp", "rcs"})
-DEFAULT_PURPOSE = "marketing"
 
 # Order of entries at one effective time: an opt-out wins, so it is folded last (C2).
 _RANK = {"opt_in": 0, "confirm": 1, "expire": 2, "opt_out": 3}
@@ -59,37 +59,46 @@ def split(key: str) -> ConsentKey:
 # The fold (C2, C3, C8)
 
 
-class Judged(NamedTuple):
-    """The outcome of folding one key's entries: the state, the entry in force, and how each entry was judged."""
-
-    state: str
-    since: Millis
-    in_force: Entry | None
-    lapsed: bool
-    deadline: Millis | None
-    statuses: list[str]
-    expired: list[tuple[Entry, Millis]]
-
-
 def entry_order(entry: Entry) -> tuple[Millis, int, str, str]:
     """Effective time; at equal time an opt-out is folded last, so that it wins."""
     return (entry.at, _RANK[entry.decision], entry.record or "", entry.change_id or "")
 
 
-class _Folding:
-    """The running state of one fold; one method a decision."""
+class Judged:
+    """One key's entries folded: the state, the entry in force, and how each entry was judged; one method a decision."""
+
+    __slots__ = (
+        "awaited",
+        "clock",
+        "deadline",
+        "expired",
+        "guarded",
+        "in_force",
+        "lapsed",
+        "rule",
+        "since",
+        "state",
+        "statuses",
+    )
 
     def __init__(self, policy: Policy, clock: Millis) -> None:
         self.rule = policy.consent
         self.clock = clock
         self.state = UNKNOWN
-        self.since = 0
+        self.since: Millis = 0
         self.in_force: Entry | None = None
         self.guarded = False  # an opt-out or an expiry lies behind: only an explicit opt-in counts (C3)
         self.lapsed = False
         self.deadline: Millis | None = None
         self.awaited: Millis | None = None
+        self.statuses: list[str] = []
         self.expired: list[tuple[Entry, Millis]] = []
+
+    def finish(self) -> None:
+        """Once all entries are folded: what the clock has passed, and the next moment to judge again."""
+        self.expire(self.clock)
+        if self.awaited is not None:
+            self.deadline = min(self.awaited, self.deadline or self.awaited)
 
     def expire(self, until: Millis) -> None:
         """C8: the opt-in in force ends at its deadline, once the clock has passed it."""
@@ -105,15 +114,20 @@ class _Folding:
         self.guarded = self.lapsed = True
 
     def _enter(self, state: str, at: Millis, entry: Entry | None, deadline: Millis | None = None) -> None:
-        self.state, self.since, self.in_force, self.deadline, self.lapsed = state, at, entry, deadline, False
+        self.state = state
+        self.since = at
+        self.in_force = entry
+        self.deadline = deadline
+        self.lapsed = False
 
     def fold(self, entry: Entry) -> str:
         """Take one entry; returns its status."""
-        if entry.decision == "opt_out":
+        decision = entry.decision
+        if decision == "opt_out":
             self._enter(OPTED_OUT, entry.at, entry)
             self.guarded = True
             return "accepted"
-        if entry.decision == "expire":
+        if decision == "expire":
             if self.in_force is not None and self.state in (OPTED_IN, PENDING):
                 self._enter(UNKNOWN, entry.at, None)
                 self.guarded = self.lapsed = True
@@ -167,27 +181,19 @@ def is_explicit(rule: ConsentRule, entry: Entry) -> bool:
 
 def judge(entries: Sequence[Entry], policy: Policy, clock: Millis, carried_at: Millis | None = None) -> Judged:
     """Fold one key's entries in order of effective time; a carried opt-out is folded at its own time (C5)."""
-    folding = _Folding(policy, clock)
-    statuses: list[str] = []
+    judged = Judged(policy, clock)
     waiting = carried_at
     for entry in entries:
         if waiting is not None and waiting <= entry.at:
-            folding.fold(Entry("opt_out", waiting, None, method="carried"))
+            judged.fold(Entry("opt_out", waiting, None, method="carried"))
             waiting = None
-        folding.expire(entry.at if entry.decision == "opt_out" else entry.at - 1)
-        statuses.append(folding.fold(entry))
+        if judged.deadline is not None:
+            judged.expire(entry.at if entry.decision == "opt_out" else entry.at - 1)
+        judged.statuses.append(judged.fold(entry))
     if waiting is not None:
-        folding.fold(Entry("opt_out", waiting, None, method="carried"))
-    folding.expire(clock)
-    return Judged(
-        folding.state,
-        folding.since,
-        folding.in_force,
-        folding.lapsed,
-        folding.deadline if folding.awaited is None else min(folding.awaited, folding.deadline or folding.awaited),
-        statuses,
-        folding.expired,
-    )
+        judged.fold(Entry("opt_out", waiting, None, method="carried"))
+    judged.finish()
+    return judged
 
 
 # Statements (C2, C3, C6, D1, D2)
@@ -198,29 +204,32 @@ def state_consent(fold: Fold, said: Said, consent: ConsentStatement, at: Millis)
 
     `at` is its effective time (R2).
     """
-    contact_point = canonical_contact(consent.contact_point, consent.channel, fold.policy.default_region)
-    key = joined(contact_point, consent.channel, consent.purpose)
+    channel, stated_at = consent.channel, consent.at
+    contact_point = canonical_contact(consent.contact_point, channel, fold.policy.default_region)
+    key = joined(contact_point, channel, consent.purpose)
     slot = slot_of(said.record.consents, key)
+    sent = slot.sent
     decision = "opt_out" if consent.decision in ("opt_out", "expire") else "opt_in"
-    echo = said.echo or _repeats_command(slot.sent[-1].seen if slot.sent else None, decision, consent, said.snapshot)
+    echo = said.echo or (bool(sent) and _repeats_command(sent[-1].seen, decision, consent, said.snapshot))
     missed = said.snapshot and not echo and _missed_opt_out(fold, said, key, decision)
-    hold_stated(slot, Held(said.shadow_at, said.change.sequence, decision, decision))
+    hold_stated(slot, Held(said.shadow_at, said.sequence, decision, decision))
     fold.told.add((said.name, key))
     if echo:
-        fold.note("echo", said.record, detail=consent.channel)
+        fold.note("echo", said.record, detail=channel)
         return
-    _end_contradicted(fold, said, key, decision)
+    if sent:
+        _end_contradicted(fold, said, slot, decision)
     _appear(fold, said, contact_point, at)
     if missed:
         # D1: the platform's own time, else the export's.
-        at = at if consent.at is not None else said.at
-        stated_at = consent.at if consent.at is not None else said.at
-        _append(fold, said, key, Entry("opt_out", at, said.name, stated_at, method="reconcile"), consent)
+        at = at if stated_at is not None else said.at
+        stated_at = stated_at if stated_at is not None else said.at
+        _append(fold, key, Entry("opt_out", at, said.name, stated_at, method="reconcile"), consent)
     elif not said.snapshot or not fold.state.entries.get(key):
-        _append(fold, said, key, _entry(said, consent, at), consent)
+        _append(fold, key, _entry(said, consent, at), consent)
 
 
-def _repeats_command(commanded: str | None, decision: str, consent: ConsentStatement, snapshot: bool) -> bool:
+def _repeats_command(commanded: str, decision: str, consent: ConsentStatement, snapshot: bool) -> bool:
     """R11: it repeats what we last commanded and carries no act of its own."""
     if snapshot or commanded != decision:
         return False
@@ -233,16 +242,15 @@ def _missed_opt_out(fold: Fold, said: Said, key: str, decision: str) -> bool:
     if decision != "opt_out" or known is None or known.state != OPTED_IN:
         return False
     slot = said.record.consents[key]
-    shadow = slot.shadow()
+    shadow = shadow_of(slot)
     if shadow is not None and shadow.seen == "opt_out":
         return False
     return slot.acked is None or said.at > slot.acked.at
 
 
-def _end_contradicted(fold: Fold, said: Said, key: str, decision: str) -> None:
+def _end_contradicted(fold: Fold, said: Said, slot: Slot, decision: str) -> None:
     """The platform's own word against ours: remembered for the breaker, and the command is no longer in flight."""
-    slot = said.record.consents[key]
-    latest = slot.latest_before(said.shadow_at)
+    latest = latest_before(slot, said.shadow_at)
     if latest is not None and latest.seen != decision:
         latest.contradicted = latest.ended = True
         fold.ended.add(latest.command_id)
@@ -263,15 +271,17 @@ def _entry(said: Said, consent: ConsentStatement, at: Millis) -> Entry:
     )
 
 
-def _append(fold: Fold, said: Said, key: str, entry: Entry, consent: ConsentStatement) -> None:
+def _append(fold: Fold, key: str, entry: Entry, consent: ConsentStatement) -> None:
     """C2: the same entry delivered again is one entry. Its row is written when it is judged."""
     entries = fold.state.entries.setdefault(key, [])
-    identity = entry.identity()
-    if any(known.identity() == identity for known in entries):
-        return
+    for known in entries:
+        # The time tells nearly all entries apart; the rest of the identity is compared where it does not.
+        if known.stated_at == entry.stated_at and known.identity() == entry.identity():
+            return
     entry.status = ""
     entries.append(entry)
-    entries.sort(key=entry_order)
+    if len(entries) > 1:
+        entries.sort(key=entry_order)
     fold.keys.add(key)
     fold.evidence[id(entry)] = consent.evidence
 
@@ -327,11 +337,12 @@ def appearances(state: Customer) -> dict[str, Millis]:
     return found
 
 
-def purposes(state: Customer, policy: Policy, channel: str) -> list[str]:
-    """The purposes that are spoken of: in the policy, and in this customer's entries of the channel."""
-    named = set(policy.consent.requires_opt_in) or {DEFAULT_PURPOSE}
-    named.update(key.purpose for key in map(split, state.entries) if key.channel == channel)
-    return sorted(named)
+def purposes(state: Customer, policy: Policy, channel: str) -> tuple[str, ...]:
+    """The purposes that are spoken of: in the policy, and in this customer's entries of the channel; in order."""
+    named = policy.consent.purposes
+    spoken = {key.purpose for key in map(split, state.entries) if key.channel == channel}
+    spoken.difference_update(named)
+    return tuple(sorted(spoken.union(named))) if spoken else named
 
 
 def _carried(fold: Fold, channel: str, purpose: str, named: list[str], found: dict[str, Millis]) -> dict[str, Millis]:
@@ -368,7 +379,8 @@ def _was_opted_out(fold: Fold, key: str, at: Millis, carried_at: Millis | None) 
 
 def resolve_consents(fold: Fold) -> bool:
     """Judge every touched key again, with those that it can change; True where an effective state differs."""
-    _touch_new_contacts(fold)
+    if fold.spoken and fold.state.entries:
+        _touch_new_contacts(fold)
     if not fold.keys:
         return False
     groups = {(key.channel, key.purpose) for key in map(split, fold.keys)}
@@ -398,9 +410,11 @@ def _resolve_reach(fold: Fold) -> bool:
 
 def _touch_new_contacts(fold: Fold) -> None:
     """A contact point that appeared (or appeared earlier) may get a carried opt-out, or a person-level one."""
+    known = [split(key) for key in fold.state.entries]
     for contact_point in fold.spoken:
-        for key in map(split, fold.state.entries):
-            if key.channel in channels_of(contact_point):
+        channels = channels_of(contact_point)
+        for key in known:
+            if key.channel in channels:
                 fold.keys.add(joined(contact_point, key.channel, key.purpose))
 
 
@@ -409,13 +423,17 @@ def _resolve_group(fold: Fold, channel: str, purpose: str, found: dict[str, Mill
     person = joined(PERSON, channel, purpose)
     points = points_of(state, channel, found)
     carried = _carried(fold, channel, purpose, points, found) if len(points) > 1 else {}
-    keys = {key for key in fold.keys if key.endswith(f"{SEP}{channel}{SEP}{purpose}")}
+    group = f"{SEP}{channel}{SEP}{purpose}"
+    keys = {key for key in fold.keys if key.endswith(group)}
     if person in keys or len(points) > 1:
-        keys.update(joined(point, channel, purpose) for point in points)
-    differs = _resolve_key(fold, person, None, False) if person in keys or person in state.entries else False
+        keys.update([point + group for point in points])
+    differs = False
+    if person in keys or person in state.entries:
+        differs = _resolve_key(fold, person, None, False)
+        keys.discard(person)
     objected = person in state.consents and state.consents[person].state == OPTED_OUT
-    for key in sorted(keys - {person}):
-        differs |= _resolve_key(fold, key, carried.get(split(key).contact_point), objected)
+    for key in sorted(keys):
+        differs |= _resolve_key(fold, key, carried.get(split(key).contact_point) if carried else None, objected)
     return differs
 
 
@@ -428,15 +446,19 @@ def _resolve_key(fold: Fold, key: str, carried_at: Millis | None, objected: bool
     if carried_at is not None and (before is None or before.carried_at is None):
         _append_row(fold, key, "opt_out", carried_at, "carried")
     after = _effective(state, policy, key, judged, carried_at, objected)
-    spoken = entries or carried_at is not None or objected or _pinned(state, key) is not None
-    if before is None and not spoken and not suppressed(state, policy, *split(key)[:2]):
-        return False
+    contact_point, channel, purpose = split(key)
+    if before is None:
+        spoken = bool(entries) or carried_at is not None or objected or _pinned(state, key) is not None
+        if not spoken and not suppressed(state, policy, contact_point, channel):
+            return False
     state.consents[key] = after
-    if before is None or (before.state, before.sendable, before.told) != (after.state, after.sendable, after.told):
-        fold.contacts.append(ContactUpdate(*split(key), after.state, after.sendable, reasons(state, policy, key)))
+    name, sendable = after.state, after.sendable
+    if before is None or before.state != name or before.sendable != sendable or before.told != after.told:
+        why = reasons(state, policy, key)
+        fold.contacts.append(ContactUpdate(contact_point, channel, purpose, name, sendable, why))
         fold.changed.add(key)
         _free_records(state, key)
-    return (before.state if before is not None else UNKNOWN) != after.state
+    return (before.state if before is not None else UNKNOWN) != name
 
 
 def _free_records(state: Customer, key: str) -> None:
@@ -484,6 +506,8 @@ def _pinned(state: Customer, key: str) -> Pin | None:
 
 def suppressed(state: Customer, policy: Policy, contact_point: str, channel: str) -> bool:
     """C6: a record reports a hard bounce that no later explicit opt-in has ended."""
+    if not state.reach:
+        return False
     words = state.reach.get(f"{contact_point}{SEP}{channel}")
     latest = max((word.at for word in words.values() if word.active), default=None) if words else None
     if latest is None:
@@ -502,9 +526,12 @@ def suppressed(state: Customer, policy: Policy, contact_point: str, channel: str
 def _record_judgements(fold: Fold, key: str, entries: list[Entry], judged: Judged) -> None:
     """C3: a new entry's row gets its judgement; one that a late entry reverses gets a row `rejudged`."""
     for entry, status in zip(entries, judged.statuses, strict=True):
-        if entry.status == "":
+        before = entry.status
+        if before == status:
+            continue
+        if before == "":
             _append_entry(fold, key, entry, status)
-        elif entry.status != status:
+        else:
             _append_row(fold, key, entry.decision, entry.at, entry.method, status="rejudged", judgement=status)
         entry.status = status
     for entry, at in judged.expired:
@@ -514,11 +541,15 @@ def _record_judgements(fold: Fold, key: str, entries: list[Entry], judged: Judge
 
 
 def _append_entry(fold: Fold, key: str, entry: Entry, status: str) -> None:
-    fold.state.seq += 1
+    state = fold.state
+    contact_point, channel, purpose = split(key)
+    seq = state.seq = state.seq + 1
     fold.ledger.append(
         LedgerEntry(
-            fold.state.customer_id,
-            *split(key),
+            state.customer_id,
+            contact_point,
+            channel,
+            purpose,
             cast(Decision, entry.decision),
             entry.at,
             cast(LedgerStatus, status),
@@ -529,7 +560,9 @@ def _append_entry(fold: Fold, key: str, entry: Entry, status: str) -> None:
             fold.evidence.get(id(entry)),
             entry.expires_at,
             fold.cause,
-            seq=fold.state.seq,
+            None,
+            None,
+            seq,
         )
     )
 
@@ -570,6 +603,8 @@ def touch_deadlines(fold: Fold) -> None:
 
 def announce_contacts(fold: Fold) -> None:
     """C5: a contact point that appears starts `unknown`, and is published as held by this customer."""
+    if not fold.spoken:
+        return
     told = {update.contact_point for update in fold.contacts}
     for contact_point in sorted(fold.spoken - told):
         for channel in _shown_channels(contact_point):

@@ -12,6 +12,7 @@ from streams.core.canonical import Quirk, ValueKind, canonical, through
 from streams.model import Value
 
 CONSENT_ROUTE = "consent"
+DEFAULT_PURPOSE = "marketing"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,13 @@ class ConsentRule:
     double_opt_in_ttl_ms: int = 604_800_000
     untrusted_methods: frozenset[str] = frozenset()
     requires_opt_in: dict[str, bool] = field(default_factory=dict)
+
+    # The purposes that the policy names, in order; at least one.
+    purposes: tuple[str, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        """Said once here, not at each change."""
+        object.__setattr__(self, "purposes", tuple(sorted(self.requires_opt_in)) or (DEFAULT_PURPOSE,))
 
     def needs_opt_in(self, purpose: str) -> bool:
         """True for a purpose that the policy does not name: the careful answer."""
