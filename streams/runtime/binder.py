@@ -17,7 +17,7 @@ from streams.lane import Batch, Done, Emit, Record, Rows, TooLarge, partition_of
 from streams.model import Invalid, Retry
 from streams.runtime import topics
 from streams.runtime.letters import Letters, alerts
-from streams.runtime.metrics import RECORDS, count_notes
+from streams.runtime.metrics import RECORDS, Tally
 
 VERSION: Final = b"\x01"
 RETRY_S: Final = 5.0
@@ -58,20 +58,23 @@ class Binder:
         """One step for each record."""
         emits: list[Emit] = []
         dead = 0
+        tally = Tally()
         for record in batch.records:
             try:
-                emits += self._step(record, rows)
+                emits += self._step(record, rows, tally)
             except Invalid as invalid:
                 dead += 1
                 emits.append(self._letters.refuse(record, invalid, "VALUE_CONVERTER", __name__))
             except Retry as retry:
                 # The schema registry does not answer: what was decided so far counts, the rest waits.
+                tally.publish()
                 return Done(emits, record.offset - 1, retry.after_s if retry.after_s is not None else RETRY_S)
+        tally.publish()
         RECORDS.labels(batch.topic).inc(len(batch.records))
         self._letters.count(len(batch.records), dead)
         return Done(emits)
 
-    def _step(self, record: Record, rows: Rows) -> list[Emit]:
+    def _step(self, record: Record, rows: Rows, tally: Tally) -> list[Emit]:
         key, message = self._message(record)
         if partition_of(key, self._partitions) != record.partition:
             # Keyed by something else, by another partitioner, or not at all: it goes to its row's partition first.
@@ -80,7 +83,8 @@ class Binder:
         row = decode_row(stored) if stored is not None else Row()
         hop = step(key.decode(), row, message, record.timestamp_ms, self._policy)
         _store(rows, key, stored, hop)
-        count_notes(hop.notes)
+        if hop.notes:
+            tally.add(hop.notes)
         return [*_emits(hop, record.timestamp_ms), *alerts(hop.notes, record.timestamp_ms)]
 
     def _message(self, record: Record) -> tuple[bytes, Message]:

@@ -21,7 +21,7 @@ from streams.runtime import topics
 from streams.runtime.binder import encode_message
 from streams.runtime.contacts import Holding, encode_holding
 from streams.runtime.letters import Letters, alerts
-from streams.runtime.metrics import DECIDE_S, LEDGER, RECORDS, count_commands, count_notes
+from streams.runtime.metrics import DECIDE_S, RECORDS, Tally
 
 # Local rows: when a customer's next timer fires. `due`, the time (8 bytes, big-endian ms), the customer's id.
 DUE: Final = b"\x00due"
@@ -50,6 +50,7 @@ class Engine:
         self._letters = letters
         self._record_max_bytes = record_max_bytes
         self._due_max = due_max
+        self._tally = Tally()
 
     def keys(self, batch: Batch) -> Iterable[bytes]:
         """The customers of the batch."""
@@ -58,17 +59,23 @@ class Engine:
     async def process(self, batch: Batch, rows: Rows) -> Done:
         """Each customer's inputs in their order; states are decoded and written once for the batch."""
         RECORDS.labels(batch.topic).inc(len(batch.records))
+        self._tally = Tally()
         with DECIDE_S.labels("engine").time():
-            if batch.topic == topics.TICKS:
-                return Done(self._fire(batch.records[-1], rows))
-            emits: list[Emit] = []
-            dead = 0
-            for customer, records in _by_customer(batch.records).items():
-                made, refused = self._fold(customer, records, rows)
-                emits += made
-                dead += refused
+            emits, dead = self._all(batch, rows)
+        self._tally.publish()
         self._letters.count(len(batch.records), dead)
         return Done(emits)
+
+    def _all(self, batch: Batch, rows: Rows) -> tuple[list[Emit], int]:
+        if batch.topic == topics.TICKS:
+            return self._fire(batch.records[-1], rows), 0
+        emits: list[Emit] = []
+        dead = 0
+        for customer, records in _by_customer(batch.records).items():
+            made, refused = self._fold(customer, records, rows)
+            emits += made
+            dead += refused
+        return emits, dead
 
     def _fold(self, customer: bytes, records: list[Record], rows: Rows) -> tuple[list[Emit], int]:
         """Fold a customer's records; where the state outgrows its limit, one by one, to find which one it is."""
@@ -137,10 +144,7 @@ class Engine:
     def _decide(self, customer: bytes, state: Customer | None, event: Input, at: int) -> Decision:
         known = state if state is not None else Customer(customer.decode(), at)
         decision = decide(known, event, at, self._policy)
-        count_notes(decision.notes)
-        count_commands(decision.commands)
-        for row in decision.ledger:
-            LEDGER.labels(row.status).inc()
+        self._tally.add(decision.notes, decision.commands, decision.ledger)
         return decision
 
     def _emits(self, customer: bytes, decision: Decision, at: int) -> list[Emit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import time
@@ -26,6 +27,7 @@ from streams.runtime.vendors import translators
 log = logging.getLogger(__name__)
 
 APP_ID = "writeback-engine"
+GC_OBJECTS = 50_000
 
 
 class EngineApp(NamedTuple):
@@ -97,4 +99,12 @@ def run_engine(settings: Settings) -> NoReturn:
     specs = [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]
     asyncio.run(ensure_topics(settings.bootstrap, specs, client_auth(settings)))
     add_views(built, settings)
+    spare_the_collector()
     run(built.app, settings.log_level)
+
+
+def spare_the_collector() -> None:
+    """Collect seldom: states are decoded into thousands of short-lived objects without cycles, and looking through
+    them for cycles after every 700, as Python does by default, costs as much as decoding them."""
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 20, 50)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from streams.model import Command, Note
+from streams.model import Command, LedgerEntry, Note
 
 RECORDS = Counter("writeback_records", "Records taken from a topic", ["topic"])
 DEAD_LETTERS = Counter("writeback_dead_letters", "Records sent to the dead letters", ["topic", "reason"])
@@ -27,16 +27,35 @@ IGNORED_NAMES_MAX = 500
 _ignored_names: set[tuple[str, str]] = set()
 
 
-def count_notes(notes: Iterable[Note]) -> None:
-    """Count notes by kind and platform."""
-    for note in notes:
-        NOTES.labels(note.kind, note.platform or "").inc()
+class Tally:
+    """Counts of one batch, given to Prometheus at its end: a labelled counter costs as much as encoding a command."""
 
+    __slots__ = ("_commands", "_ledger", "_notes")
 
-def count_commands(commands: Iterable[Command]) -> None:
-    """Count commands by platform, op and reason."""
-    for command in commands:
-        COMMANDS.labels(command.platform, command.op, command.reason).inc()
+    def __init__(self) -> None:
+        self._notes: dict[tuple[str, str | None], int] = {}
+        self._commands: dict[tuple[str, str, str], int] = {}
+        self._ledger: dict[str, int] = {}
+
+    def add(self, notes: Iterable[Note], commands: Iterable[Command] = (), ledger: Iterable[LedgerEntry] = ()) -> None:
+        """Count notes by kind and platform, commands by platform, op and reason, ledger rows by status."""
+        for note in notes:
+            noted = (note.kind, note.platform)
+            self._notes[noted] = self._notes.get(noted, 0) + 1
+        for command in commands:
+            told = (command.platform, command.op, command.reason)
+            self._commands[told] = self._commands.get(told, 0) + 1
+        for row in ledger:
+            self._ledger[row.status] = self._ledger.get(row.status, 0) + 1
+
+    def publish(self) -> None:
+        """Add the batch to the counters."""
+        for (kind, platform), count in self._notes.items():
+            NOTES.labels(kind, platform or "").inc(count)
+        for told, count in self._commands.items():
+            COMMANDS.labels(*told).inc(count)
+        for status, count in self._ledger.items():
+            LEDGER.labels(status).inc(count)
 
 
 def count_ignored(platform: str, what: str) -> None:
