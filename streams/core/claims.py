@@ -28,6 +28,9 @@ def state_attribute(fold: Fold, said: Said, attribute: str, statement: Statement
         fold.note("unknown_attribute", said.record, attribute)
         return
     slot = slot_of(said.record.slots, attribute)
+    if slot.stated is None and said.record.viewed is not None:
+        # A full view has said before that there is nothing here.
+        slot.stated = said.record.viewed
     value = statement.value
     told = value if isinstance(value, Address) and not is_full(value) else None
     claim = claim_of(fold, rule, statement, slot, said, told is not None)
@@ -75,13 +78,20 @@ def claim_of(
         return Claim(said.at, said.sequence, VALUE, canonical, value, statement.confidence, True, statement.verified_by)
     if is_empty(value):
         return None
-    newest = slot.newest
-    base = newest.value if newest is not None and isinstance(newest.value, Address) else None
-    whole = merged(base, value)
+    base = _base(slot, said)
+    whole = merged(base.value if base is not None and isinstance(base.value, Address) else None, value)
     complete = is_full(whole)
     canonical = fold.policy.canonical(rule.name, whole)
     verified_by = statement.verified_by if complete else None
     return Claim(said.at, said.sequence, VALUE, canonical, whole, None, complete, verified_by)
+
+
+def _base(slot: Slot, said: Said) -> Claim | None:
+    """What a partial address is merged with: the record's newest claim of its time; a later one is not yet said."""
+    for claim in (slot.newest, *slot.verified):
+        if claim is None or (claim.at, claim.sequence or 0) <= (said.at, said.sequence or 0):
+            return claim
+    return None
 
 
 def _canonical_address(fold: Fold, rule: AttributeRule, slot: Slot, value: Address) -> str:
@@ -374,6 +384,9 @@ def empty_shadows(fold: Fold, said: Said) -> None:
                 latest.contradicted = True
             hold_stated(slot, Held(said.shadow_at, said.sequence, ""))
             fold.pairs.add((said.name, attribute))
+    view = Held(said.shadow_at, said.sequence, "")
+    if said.record.viewed is None or _held_key(view) > _held_key(said.record.viewed):
+        said.record.viewed = view
 
 
 def _appear(fold: Fold, said: Said, contact_point: str) -> None:

@@ -144,7 +144,10 @@ class Slot(Struct):
 
 
 class Record(Struct):
-    """One customer's row in one platform. `open` is False after its deletion; late changes are fenced by it."""
+    """One customer's row in one platform. `open` is False after its deletion; late changes are fenced by it.
+
+    `viewed`: the last full view, which says of every attribute not yet spoken of that there is nothing (R5).
+    """
 
     platform: str
     record_id: str
@@ -156,6 +159,7 @@ class Record(Struct):
     held: list[str] = []
     appeared: dict[str, Millis] = {}
     firsts: dict[str, Millis] = {}
+    viewed: Held | None = None
 
 
 class Golden(Struct):
