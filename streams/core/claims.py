@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.core.canonical import is_email, is_empty, is_full, is_phone, merged, same
 from streams.core.fold import Fold, Said, slot_of
-from streams.core.registers import claim_key, hold_stated, latest_before, newer, pending_of, shadow_of, since
+from streams.core.registers import claim_key, held_key, hold_stated, latest_before, newer, pending_of, shadow_of, since
 from streams.core.rules import AttributeRule, Policy
 from streams.core.state import (
     APPLIED,
@@ -238,7 +238,7 @@ def _reverts(slot: Slot, own: Claim, claim: Claim, fold: Fold, said: Said, rule:
 
 
 def _raises(slot: Slot, own: Claim, claim: Claim) -> bool:
-    """R4: a larger confidence annotates as a verdict would; a verdict from after it, or on what was said first, stays."""
+    """R4: a larger confidence annotates as a verdict would; a verdict from after it, or on the first word, stays."""
     if (claim.confidence or 0.0) <= (own.confidence or 0.0) or claim.at == own.at:
         return False
     earlier = claim.at < own.at
@@ -385,7 +385,7 @@ def empty_shadows(fold: Fold, said: Said) -> None:
             hold_stated(slot, Held(said.shadow_at, said.sequence, ""))
             fold.pairs.add((said.name, attribute))
     view = Held(said.shadow_at, said.sequence, "")
-    if said.record.viewed is None or _held_key(view) > _held_key(said.record.viewed):
+    if said.record.viewed is None or held_key(view) > held_key(said.record.viewed):
         said.record.viewed = view
 
 

@@ -453,12 +453,16 @@ def _resolve_key(fold: Fold, key: str, carried_at: Millis | None, objected: bool
             return False
     state.consents[key] = after
     name, sendable = after.state, after.sendable
-    if before is None or before.state != name or before.sendable != sendable or before.told != after.told:
+    if before is None or _outcome(before) != _outcome(after):
         why = reasons(state, policy, key)
         fold.contacts.append(ContactUpdate(contact_point, channel, purpose, name, sendable, why))
         fold.changed.add(key)
         _free_records(state, key)
     return (before.state if before is not None else UNKNOWN) != name
+
+
+def _outcome(known: ConsentState) -> tuple[str, bool, str | None, bool]:
+    return (known.state, known.sendable, known.told, known.lapsed)
 
 
 def _free_records(state: Customer, key: str) -> None:
