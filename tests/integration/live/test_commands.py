@@ -34,7 +34,9 @@ class Started:
                 [sys.executable, "-c", COMMAND, command],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=clean_environment(WRITEBACK_DEMO_WORKDIR=str(workdir / "work"), PYTHONUNBUFFERED="1"),
+                env=clean_environment(
+                    WRITEBACK_DEMO_WORKDIR=str(workdir / "work"), WRITEBACK_DEMO_TRICKLE_S="1", PYTHONUNBUFFERED="1"
+                ),
             )
 
     @property
