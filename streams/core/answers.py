@@ -37,7 +37,8 @@ def fold_receipt(fold: Fold, receipt: Receipt) -> None:
     elif command is not None and command.op == "create":
         _fold_create(fold, found.command_id, command, receipt)
     elif not _fold_answer(fold, found.command_id, receipt, found.record):
-        fold.note("receipt_unmatched", detail=receipt.outcome)
+        known = _was_sent(fold.state.records.get(found.record), found.command_id)
+        fold.note("receipt_repeated" if known else "receipt_unmatched", detail=receipt.outcome)
 
 
 class Answered(NamedTuple):
@@ -88,6 +89,12 @@ def _fold_answer(fold: Fold, command_id: str, receipt: Receipt, name: str) -> bo
     if matched and not record.open:
         forget_acknowledgements(record)
     return matched
+
+
+def _was_sent(record: Record | None, command_id: str) -> bool:
+    """True where the command was answered before: a sink that reads it twice answers it twice."""
+    slots = (*record.slots.values(), *record.consents.values()) if record is not None else ()
+    return any(sent.command_id == command_id for slot in slots for sent in slot.sent)
 
 
 def _answer(fold: Fold, slot: Slot, command_id: str, receipt: Receipt) -> bool:
