@@ -233,14 +233,14 @@ def test_a_refused_opt_out_is_told_again_after_the_customer_changed_their_mind_t
     assert orders(output) == [("crm:1", ANN, "opt_out")]
 
 
-def test_a_receipt_that_fits_nothing_is_noted() -> None:
+def test_an_answer_that_comes_twice_is_told_from_one_that_fits_nothing() -> None:
     story = Story("crm:1", acknowledge=False)
     first = story.say("storefront:9", 0, phone=f"{P}1")
     story.answer(first, "applied", 5)
 
     output = story.answer(first, "applied", 6)
 
-    assert kinds(output) == ["receipt_unmatched"]
+    assert kinds(output) == ["receipt_repeated"]
 
 
 # R12 create
