@@ -264,14 +264,17 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
         if newest is not None and claim.key() == newest.key():
             return
         fold.note("older", said.record, rule.name)
-        if not _confirms_older(fold.policy, rule, slot, claim):
+        if newest is not None and newest.gives() and not _confirms_older(fold.policy, rule, slot, claim):
             _stand(fold.policy, rule, slot, claim)
         return
     for judgement in slot.judgements:
         if same(judgement.canonical, claim.canonical):
             annotate(claim, judgement)
     slot.newest, slot.confirmed, slot.refused = claim, None, None
-    if newest is not None:
+    if not claim.gives():
+        # What it withdraws does not come back, and neither does anything older.
+        slot.verified = []
+    elif newest is not None:
         _stand(fold.policy, rule, slot, newest)
     pending = pending_of(slot)
     if pending is not None:
@@ -283,8 +286,26 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
 
 def _confirms_older(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> bool:
     """True for a late re-assertion of a value that stands below the newest: a redelivered one makes no claim (R4)."""
-    below = next((one for one in slot.verified if claim_key(one) < claim_key(claim)), None)
-    return below is not None and _equal(policy, rule, below, claim)
+    key, above, below = claim_key(claim), None, None
+    for one in slot.verified:
+        if claim_key(one) >= key:
+            above = one
+        elif below is None:
+            below = one
+    return any(one is not None and _equal(policy, rule, one, claim) for one in (above, below))
+
+
+def _passes(rule: AttributeRule, slot: Slot, claim: Claim) -> bool:
+    """False where a remembered verdict speaks against the claim: one that is read again does not come back by it."""
+    for known in slot.judgements:
+        if same(known.canonical, claim.canonical):
+            return known.deliverable is not False and rule.confident(max(known.confidence, _raised(claim, known)))
+    return True
+
+
+def _raised(claim: Claim, known: Judgement) -> float:
+    raised = claim.raised_at is not None and claim.raised_at > known.at
+    return claim.confidence or 0.0 if raised else 0.0
 
 
 def _stand(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> None:
@@ -294,7 +315,7 @@ def _stand(policy: Policy, rule: AttributeRule, slot: Slot, claim: Claim) -> Non
     """
     if rule.min_confidence is None and rule.kind != "address":
         return
-    if claim.kind == VALUE and not eligible(rule, claim):
+    if claim.kind == VALUE and not (eligible(rule, claim) and _passes(rule, slot, claim)):
         return
     if claim.kind == DELETE:
         # What was observed before a deletion is dropped (K2), so that it need not be kept as a barrier.

@@ -97,6 +97,8 @@ class _Writer:
         self.said: dict[str, Json] = {}
         self.sequence = 0
         self.ingested = -1000.0
+        self.moment = 0
+        self.latest = 0
         self.stored = False
         self.addresses: list[Json] = []
 
@@ -105,6 +107,10 @@ class _Writer:
 
     def times(self) -> tuple[float | None, float]:
         moment = self.draw(st.integers(0, 60)) * 10
+        if self.mix.partials:
+            # What a partial address completes is what was said by then, so that nothing may come late (R6).
+            moment = self.moment = self.moment + 1 + moment // 10
+        self.latest = max(self.latest, moment + 900)
         at: float | None = moment
         ingested: float = moment
         if self.flip(self.mix.untimed, 6):
@@ -115,7 +121,7 @@ class _Writer:
             ingested = moment + self.draw(st.sampled_from((1, 1, 1, 5, 90, 900, 0, -200)))
         if self.mix.restates:
             # A full view is as new as its Kafka timestamp, also for what the record had not spoken of before.
-            ingested = self.ingested = max(self.ingested, ingested)
+            ingested = self.ingested = max(self.ingested + 1, ingested)
         return at, ingested
 
     def inputs(self, count: int) -> Iterator[Input]:
@@ -171,9 +177,12 @@ class _Writer:
         return said
 
     def verdict(self, number: int) -> Input:
-        """A validator's word on an address of this record; it keeps its place in the record's own order."""
-        at = self.draw(st.integers(0, 60)) * 10
-        judged = self.draw(st.sampled_from(self.addresses))
+        """A validator's word on an address of this record, from after all that the record has said until then.
+
+        Otherwise it could not be told from the confidences alone which of them a re-assertion came with (R4, R8).
+        """
+        at = self.latest + number + 1
+        judged = self.addresses.pop(self.draw(st.integers(0, len(self.addresses) - 1)))
         said: Json = {"record": self.lane, "attribute": "shipping_address", "input": judged}
         said["confidence"] = self.draw(st.sampled_from((0.1, 0.85, 0.99)))
         said["deliverable"] = self.draw(st.sampled_from((None, True, False)))
