@@ -32,7 +32,6 @@ class Mix:
     lanes_max: int = 4
     changes_max: int = 5
     base: bool = True
-    repeats: bool = False
     clears: bool = False
     retracts: bool = False
     deletes: bool = False
