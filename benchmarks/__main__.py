@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import latency, machine, report, throughput
+from benchmarks import generate, latency, machine, report, throughput
 from benchmarks.environments import can_compile, product, quix_python
 from benchmarks.terminal import Terminal
 
@@ -18,6 +18,13 @@ _DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 @click.option("--customers", default=50_000, show_default=True, help="People they are spread over.")
 @click.option("--faust-changes", default=20_000, show_default=True, help="Changes for the plain Faust agent.")
 @click.option("--rounds", default=3, show_default=True, help="Times that each contender runs; the median counts.")
+@click.option(
+    "--follows",
+    type=click.FloatRange(0, 1),
+    default=generate.FOLLOWS,
+    show_default=True,
+    help="Chance that each other platform tells of the same act within seconds; 0: changes spread at random.",
+)
 @click.option("--rate", default=200, show_default=True, help="Webhooks a second for the latency.")
 @click.option("--seconds", default=30, show_default=True, help="How long, after a warm-up.")
 @click.option("--quix/--no-quix", default=True, help="Run Quix Streams, in an environment of its own.")
@@ -28,6 +35,7 @@ def main(
     customers: int,
     faust_changes: int,
     rounds: int,
+    follows: float,
     rate: int,
     seconds: int,
     quix: bool,
@@ -40,7 +48,7 @@ def main(
     terminal.say("preparing the product and the environments")
     home, python = product(compiled and can_compile()), quix_python() if quix else None
     facts = machine.facts(home, python)
-    plan = throughput.plan(changes, customers, faust_changes, rounds, home, python)
+    plan = throughput.plan(changes, customers, faust_changes, rounds, follows, home, python)
     found = throughput.compare(plan, terminal)
     terminal.table(report.HEADER, report.rows(found))
     soon = _latency(home, rate, seconds, terminal)

@@ -1,5 +1,6 @@
 """Canonical changes of invented people, the same ones for the same arguments, on every machine."""
 
+import heapq
 import random
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,8 +11,14 @@ START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 STEP_MS = 250
 PLATFORMS = ("storefront", "crm", "esp")
 
-# What a change says, as shares of all changes.
-MOVES, NEW_PHONE, CLEARS_NAME, FLIPS_CONSENT, HAS_VERDICT, BOUNCES = 0.15, 0.2, 0.02, 0.1, 0.1, 0.02
+# What an act of a person brings, as shares of all acts, and what else a change says, as shares of all changes.
+MOVES, NEW_PHONE, FLIPS_CONSENT = 0.3, 0.4, 0.2
+CLEARS_NAME, HAS_VERDICT, BOUNCES = 0.02, 0.1, 0.02
+
+# One act reaches us from several platforms: each of the two others tells of it, with this chance, within this many
+# changes of anybody (10 s of Kafka time). 0: every change is an act of its own, spread at random over the people.
+FOLLOWS = 0.75
+WITHIN = 40
 
 _FIRST = ("Ann", "Bo", "Chidi", "Dana", "Eero", "Farah", "Goran", "Hana", "Ines", "Jamal", "Kaya", "Lise")
 _STREETS = ("Main St", "Harbor Rd", "Mill Ln", "Orchard Ave", "Station St", "Quarry Rd")
@@ -45,16 +52,22 @@ class _Person:
         self.decided_at = born_at
 
 
-def changes(count: int, customers: int, seed: int = 7) -> Iterator[Keyed]:
-    """`count` changes spread at random over `customers` people, one every `STEP_MS` of Kafka time."""
+def changes(count: int, customers: int, seed: int = 7, follows: float = FOLLOWS) -> Iterator[Keyed]:
+    """`count` changes of `customers` people, one every `STEP_MS` of Kafka time; 1 to 3 platforms tell of each act."""
     chance = random.Random(seed)
     people: dict[int, _Person] = {}
+    following: list[tuple[int, int, str]] = []
     for n in range(count):
-        number = chance.randrange(customers)
         at = START_MS + n * STEP_MS
-        person = people.setdefault(number, _Person(number, at))
-        _live(person, chance, at)
-        yield Keyed(f"C{number}", at, _change(n, person, chance, at))
+        if following and following[0][0] <= n:
+            _, number, platform = heapq.heappop(following)
+        else:
+            number, platform = chance.randrange(customers), chance.choice(PLATFORMS)
+            _live(people.setdefault(number, _Person(number, at)), chance, at)
+            for other in PLATFORMS:
+                if other != platform and chance.random() < follows:
+                    heapq.heappush(following, (n + chance.randint(1, WITHIN), number, other))
+        yield Keyed(f"C{number}", at, _change(n, people[number], platform, chance, at))
 
 
 def _live(person: _Person, chance: random.Random, at: int) -> None:
@@ -67,8 +80,7 @@ def _live(person: _Person, chance: random.Random, at: int) -> None:
         person.decided_at = at
 
 
-def _change(n: int, person: _Person, chance: random.Random, at: int) -> dict[str, Any]:
-    platform = chance.choice(PLATFORMS)
+def _change(n: int, person: _Person, platform: str, chance: random.Random, at: int) -> dict[str, Any]:
     email, phone, seen = f"person{person.number}@example.com", _phone(person), format_time(at - 1000)
     return {
         "change_id": f"evt-{n}",

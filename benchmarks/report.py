@@ -50,7 +50,7 @@ def page(facts: dict[str, str], plan: Plan, found: Comparison, soon: Latency) ->
             f"{found.core.cpu_s_per_100k:.1f} CPU s per 100k, "
             f"{found.core.outputs / plan.changes:.2f} outputs a change."
         ),
-        shares=_shares(),
+        shares=_shares(plan.follows),
         partitions=PARTITIONS,
         changes=plan.changes,
         customers=plan.customers,
@@ -70,10 +70,17 @@ def latency_line(found: Latency) -> str:
     )
 
 
-def _shares() -> str:
-    return (
-        f"{generate.NEW_PHONE:.0%} of the changes bring a new phone, {generate.MOVES:.0%} a new address, "
+def _shares(follows: float) -> str:
+    acts = (
+        f"{generate.NEW_PHONE:.0%} of the acts bring a new phone, {generate.MOVES:.0%} a new address, "
         f"{generate.FLIPS_CONSENT:.0%} another consent; the others repeat what the customer said before"
+    )
+    if not follows:
+        return f"{acts}; every change is an act of its own, and the acts are spread at random over the customers"
+    seconds = generate.WITHIN * generate.STEP_MS / 1000
+    return (
+        f"{acts}; one act reaches us from 1 to 3 platforms, each of the others telling of it with a chance of "
+        f"{follows:.0%} within {seconds:.0f} s, among the changes of everybody else"
     )
 
 

@@ -27,6 +27,7 @@ class Plan(NamedTuple):
     customers: int
     faust_changes: int
     rounds: int
+    follows: float
     home: Path
     contenders: tuple[Contender, ...]
 
@@ -55,7 +56,9 @@ class Comparison(NamedTuple):
     standings: tuple[Standing, ...]
 
 
-def plan(changes: int, customers: int, faust_changes: int, rounds: int, home: Path, quix: str | None) -> Plan:
+def plan(
+    changes: int, customers: int, faust_changes: int, rounds: int, follows: float, home: Path, quix: str | None
+) -> Plan:
     """The engine first; Quix Streams only where its interpreter is given."""
     programs = [
         ("Writeback", sys.executable, "batch_lane", changes),
@@ -67,7 +70,7 @@ def plan(changes: int, customers: int, faust_changes: int, rounds: int, home: Pa
         for name, python, module, count in programs
         if python
     )
-    return Plan(changes, customers, faust_changes, rounds, home, racers)
+    return Plan(changes, customers, faust_changes, rounds, follows, home, racers)
 
 
 def compare(plan: Plan, terminal: Terminal) -> Comparison:
@@ -104,19 +107,20 @@ def _produce(plan: Plan, broker: Broker, terminal: Terminal) -> int:
     names = [spec.name for spec in topic_specs(load_policy(), PARTITIONS)]
     broker_side.create(broker.bootstrap, [*names, SHORT_INPUT], PARTITIONS)
     terminal.say(f"producing {plan.changes:,} changes of {plan.customers:,} customers")
-    short = _records(plan.faust_changes, plan.customers)
+    short = _records(plan.faust_changes, plan)
     broker_side.produce(broker.bootstrap, SHORT_INPUT, short)
-    return broker_side.produce(broker.bootstrap, INPUT, _records(plan.changes, plan.customers))
+    return broker_side.produce(broker.bootstrap, INPUT, _records(plan.changes, plan))
 
 
-def _records(count: int, customers: int) -> Iterator[tuple[bytes, bytes, int]]:
-    for keyed in changes(count, customers):
+def _records(count: int, plan: Plan) -> Iterator[tuple[bytes, bytes, int]]:
+    for keyed in changes(count, plan.customers, follows=plan.follows):
         yield keyed.customer_id.encode(), encode(keyed.change), keyed.timestamp_ms
 
 
 def _core(count: int, plan: Plan, terminal: Terminal) -> Core:
     terminal.say(f"the core alone, {count:,} changes")
-    found = ask([sys.executable, "-m", "benchmarks.contenders.core_alone", str(count), str(plan.customers)], plan.home)
+    size = [str(count), str(plan.customers), str(plan.follows)]
+    found = ask([sys.executable, "-m", "benchmarks.contenders.core_alone", *size], plan.home)
     cpu_s_per_100k = found["cpu_s"] * 100_000 / count
     return Core(count / found["elapsed_s"], cpu_s_per_100k, found["outputs"], found["digest"])
 

@@ -13,9 +13,9 @@ from benchmarks.generate import Keyed, changes
 from benchmarks.subject import encode, fold
 
 
-def run(count: int, customers: int) -> dict[str, float | int | str]:
+def run(count: int, customers: int, follows: float) -> dict[str, float | int | str]:
     """Fold in memory; the input is made and encoded before the clock starts."""
-    inputs = [_record(keyed) for keyed in changes(count, customers)]
+    inputs = [_record(keyed) for keyed in changes(count, customers, follows=follows)]
     states: dict[str, bytes] = {}
     digest = Digest()
     elapsed, cpu = time.monotonic(), time.process_time()
@@ -32,4 +32,4 @@ def _record(keyed: Keyed) -> tuple[str, bytes, int]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(msgspec.json.encode(run(int(sys.argv[1]), int(sys.argv[2]))).decode() + "\n")
+    sys.stdout.write(msgspec.json.encode(run(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))).decode() + "\n")
