@@ -79,13 +79,13 @@ def _fold_answer(fold: Fold, command_id: str, receipt: Receipt, name: str) -> bo
     for attribute, slot in record.slots.items():
         if _answer(fold, slot, command_id, receipt):
             matched = True
-            fold.pairs.add((name, attribute))
+            fold.touch(name, attribute)
             if receipt.outcome == "applied" and record.open:
                 remember_held(fold, name, record, attribute, slot)
     for key, slot in record.consents.items():
         if _answer(fold, slot, command_id, receipt):
             matched = True
-            fold.told.add((name, key))
+            fold.touch_consent(name, key)
     if matched and not record.open:
         forget_acknowledgements(record)
     return matched

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import idna
 import phonenumbers
@@ -19,8 +19,8 @@ import pycountry
 
 from streams.model import ADDRESS_PARTS, Address, Invalid, Value
 
-SEP = "\x1f"
-CACHE_MAX = 65_536
+SEP: Final = "\x1f"
+CACHE_MAX: Final = 65_536
 
 ValueKind: TypeAlias = Literal["address", "email", "phone", "name"]
 
@@ -31,7 +31,6 @@ NO_POSTAL_CODE = frozenset(
 )
 
 _PUNCTUATION = " \t\r\n.,;:-"
-_NANP = re.compile(r"\+1[2-9]\d{9}", re.ASCII)
 _DIGITS = re.compile(r"\D+", re.ASCII)
 
 
@@ -62,7 +61,9 @@ def _international_email(plain: str) -> str:
 def phone(text: str, default_region: str) -> str:
     """E.164, numbers without a country code taken in `default_region`; what does not parse is kept as text."""
     # A number of the North American plan in E.164 is its own canonical form; parsing it costs 60 us.
-    return text if _NANP.fullmatch(text) else _parsed_phone(text, default_region)
+    if len(text) == 12 and text.startswith("+1") and text[2] not in "01" and text.isascii() and text[1:].isdigit():
+        return text
+    return _parsed_phone(text, default_region)
 
 
 @lru_cache(CACHE_MAX)
@@ -83,8 +84,7 @@ def is_phone(canonical: str) -> bool:
 
 def is_email(canonical: str) -> bool:
     """True where the text has the shape of an address, so that it can be a contact point."""
-    local, at, domain = canonical.rpartition("@")
-    return bool(at and local and domain) and " " not in canonical
+    return 0 < canonical.rfind("@") < len(canonical) - 1 and " " not in canonical
 
 
 @lru_cache(4096)
@@ -145,10 +145,6 @@ def _part(text: str) -> str:
     return " ".join(plain.split()).strip(_PUNCTUATION)
 
 
-# Streets are as many as customers; towns are not.
-_town = lru_cache(16_384)(_part)
-
-
 def postal_code(text: str, country_code: str) -> str:
     """A US ZIP as its digits (five or nine), any other code without its spaces."""
     if country_code == "US":
@@ -160,13 +156,24 @@ def postal_code(text: str, country_code: str) -> str:
 
 def address(value: Address) -> str:
     """The six canonical parts joined by `SEP`."""
-    code = country(value.country)
-    area, postal = value.region, value.postal_code
+    place = (value.city, value.region, value.postal_code, value.country)
+    known = _places.get(place)
+    if known is None:
+        if len(_places) >= CACHE_MAX:
+            _places.clear()
+        known = _places[place] = _canonical_place(*place)
+    return f"{_part(value.line1)}{SEP}{_part(value.line2)}{SEP}{known}"
+
+
+# Streets are as many as customers, places are not. A dict: the compiled core would call an lru_cache slowly.
+_places: Final[dict[tuple[str, str, str, str], str]] = {}
+
+
+def _canonical_place(city: str, area: str, postal: str, country_name: str) -> str:
+    code = country(country_name)
     return SEP.join(
         (
-            _part(value.line1),
-            _part(value.line2),
-            _town(value.city),
+            _part(city),
             region(area, code) if area else "",
             postal_code(postal, code) if postal else "",
             code,
@@ -192,16 +199,16 @@ def merged(base: Address | None, told: Address) -> Address:
 
 def is_empty(value: Value | None) -> bool:
     """True where the value says nothing: null, blank text, an address with no part (R5)."""
-    if isinstance(value, Address):
-        return not (value.line1.strip() or value.city.strip() or any(text.strip() for text in value.parts().values()))
-    return value is None or not value.strip()
+    if value is None or isinstance(value, str):
+        return not (value and value.strip())
+    return not any(text.strip() for text in value.parts().values())
 
 
 def canonical(kind: ValueKind, value: Value | None, default_region: str) -> str:
     """The canonical text of a value of `kind`; "" where there is none."""
     if value is None:
         return ""
-    if isinstance(value, Address):
+    if not isinstance(value, str):
         return address(value)
     if kind == "phone":
         return phone(value, default_region)
@@ -257,7 +264,7 @@ def through(quirks: dict[str, Quirk], value: Value) -> Value:
 
     `quirks` by part of an address, or under "" for a plain value.
     """
-    if not isinstance(value, Address):
+    if isinstance(value, str):
         plain = quirks.get("")
         return value if plain is None or plain.keeps(value) else plain.stored(value)
     changed: dict[str, str] = {}

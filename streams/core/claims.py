@@ -27,47 +27,62 @@ def state_attribute(fold: Fold, said: Said, attribute: str, statement: Statement
     if rule is None:
         fold.note("unknown_attribute", said.record, attribute)
         return
-    slot = slot_of(said.record.slots, attribute)
+    slot = slot_of(said.slots, attribute)
     if slot.stated is None and said.record.viewed is not None:
         # A full view has said before that there is nothing here.
         slot.stated = said.record.viewed
     value = statement.value
-    told = value if isinstance(value, Address) and not is_full(value) else None
-    claim = claim_of(fold, rule, statement, slot, said, told is not None)
+    told: Address | None = None
+    if value is not None and not isinstance(value, str) and not is_full(value):
+        told = value
+    claim = claim_of(fold, rule, statement, value, slot, said, told is not None)
     if claim is None:
         fold.note("null_ignored", said.record, attribute)
         return
-    fold.pairs.add((said.name, attribute))
-    if claim.kind == RETRACT:
+    fold.touch(said.name, attribute)
+    kind, canonical = claim.kind, claim.canonical
+    if kind == RETRACT:
         _retract(fold, said, attribute, slot, claim)
         return
-    seen = fold.policy.seen(said.platform, attribute, claim.value, claim.canonical)
+    value = claim.value
+    seen = fold.policy.seen(said.platform, attribute, value, canonical)
     commanded = bool(slot.sent)
     echo = said.echo or (commanded and is_echo(fold.policy, slot, said, attribute, seen, told))
     if commanded and not echo:
         _mark_contradicted(slot, seen, said.shadow_at)
-    _state_shadow(fold, said, rule, slot, claim, told, seen)
+    if told is None:
+        _hold(fold, said, rule, slot, seen, value)
+    else:
+        _hold_parts(fold, said, rule, slot, told)
     if echo:
         fold.note("echo", said.record, attribute)
         return
-    if rule.contact and claim.kind == VALUE:
-        _appear(fold, said, claim.canonical)
+    if rule.contact and kind == VALUE:
+        _appear(fold, said, canonical)
     if not _reasserted(fold, said, rule, slot, claim):
         _enter(fold, said, rule, slot, claim)
 
 
 def claim_of(
-    fold: Fold, rule: AttributeRule, statement: Statement, slot: Slot, said: Said, partial: bool
+    fold: Fold,
+    rule: AttributeRule,
+    statement: Statement,
+    value: Value | None,
+    slot: Slot,
+    said: Said,
+    partial: bool,
 ) -> Claim | None:
-    """The claim that a statement makes; None where it says nothing (R5). A partial address is completed (R6)."""
+    """The claim that a statement of `value` makes; None where it says nothing (R5).
+
+    A `partial` address is completed (R6).
+    """
     if statement.retract:
         return Claim(said.at, said.sequence, RETRACT, "")
     if statement.clear:
         return Claim(said.at, said.sequence, CLEAR, "")
-    value = statement.value
     if value is None:
         return None
-    if not isinstance(value, Address):
+    if isinstance(value, str):
         if not value or value.isspace():
             return None
         canonical = fold.policy.canonical(rule.name, value)
@@ -151,18 +166,19 @@ def _mark_contradicted(slot: Slot, seen: str, at: Millis) -> None:
 # Shadows (R11a)
 
 
-def _state_shadow(
-    fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim, told: Address | None, seen: str
-) -> None:
-    value = claim.value
-    if told is not None:
-        known = shadow_of(slot)
-        base = known.value if known is not None else None
-        value = merged(base if isinstance(base, Address) else None, told)
-        seen = fold.policy.seen(said.platform, rule.name, value, fold.policy.canonical(rule.name, value))
+def _hold(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, seen: str, value: Value | None) -> None:
     hold_stated(slot, Held(said.shadow_at, said.sequence, seen, value))
     if rule.contact:
         remember_held(fold, said.name, said.record, rule.name, slot)
+
+
+def _hold_parts(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, told: Address) -> None:
+    """R6: the shadow takes the parts that it was told."""
+    known = shadow_of(slot)
+    base = known.value if known is not None else None
+    value = merged(base if isinstance(base, Address) else None, told)
+    seen = fold.policy.seen(said.platform, rule.name, value, fold.policy.canonical(rule.name, value))
+    _hold(fold, said, rule, slot, seen, value)
 
 
 def remember_held(fold: Fold, name: str, record: Record, attribute: str, slot: Slot) -> None:
@@ -404,7 +420,7 @@ def empty_shadows(fold: Fold, said: Said) -> None:
                 # R15: a platform that never keeps a value must not be told it for ever.
                 latest.contradicted = True
             hold_stated(slot, Held(said.shadow_at, said.sequence, ""))
-            fold.pairs.add((said.name, attribute))
+            fold.touch(said.name, attribute)
     view = Held(said.shadow_at, said.sequence, "")
     if said.record.viewed is None or held_key(view) > held_key(said.record.viewed):
         said.record.viewed = view
@@ -442,7 +458,7 @@ def judge_claim(fold: Fold, verdict: Verdict, at: Millis) -> None:
     for claim in matched:
         annotate(claim, judgement)
         fold.attributes.add(verdict.attribute)
-        fold.pairs.add((verdict.record, verdict.attribute))
+        fold.touch(verdict.record, verdict.attribute)
     if not matched:
         fold.note("verdict_unmatched", record, verdict.attribute)
 

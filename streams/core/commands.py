@@ -36,16 +36,16 @@ def emit(fold: Fold, changed: set[str]) -> None:
 
 
 def _emit_attributes(fold: Fold, changed: set[str]) -> None:
-    policy, todo = fold.policy, _to_compare(fold, changed)
+    state, policy, todo = fold.state, fold.policy, _to_compare(fold, changed)
     for name in sorted(todo):
-        record = fold.state.records[name]
+        record = state.records[name]
         rule = policy.platforms.get(record.platform)
         if rule is None or not record.open or not rule.tells(record.record_id):
             continue
         due: dict[str, Golden] = {}
         for attribute in sorted(todo[name]):
             if attribute in rule.routes:
-                golden = _target(fold, record, attribute)
+                golden = state.golden.get(attribute) or _withdrawn(fold, record, attribute)
                 if golden is not None and _attribute_due(fold, record, attribute, golden):
                     due[attribute] = golden
         if due:
@@ -54,13 +54,8 @@ def _emit_attributes(fold: Fold, changed: set[str]) -> None:
 
 
 def _to_compare(fold: Fold, changed: set[str]) -> dict[str, set[str]]:
-    todo: dict[str, set[str]] = {}
-    for name, attribute in fold.pairs:
-        known = todo.get(name)
-        if known is None:
-            todo[name] = {attribute}
-        else:
-            known.add(attribute)
+    """By record: what was touched, and what golden changed."""
+    todo = fold.pairs
     if changed:
         for name in fold.state.records:
             todo.setdefault(name, set()).update(changed)
@@ -69,12 +64,9 @@ def _to_compare(fold: Fold, changed: set[str]) -> dict[str, set[str]]:
     return todo
 
 
-def _target(fold: Fold, record: Record, attribute: str) -> Golden | None:
-    """What the record should hold: golden, or nothing where we wrote what has left with an unlinked record (I4)."""
-    golden = fold.state.golden.get(attribute)
-    if golden is not None or attribute not in fold.withdrawn:
-        return golden
-    slot = record.slots.get(attribute)
+def _withdrawn(fold: Fold, record: Record, attribute: str) -> Golden | None:
+    """Nothing is what the record should hold, where we wrote what has left with an unlinked record (I4)."""
+    slot = record.slots.get(attribute) if attribute in fold.withdrawn else None
     shadow = shadow_of(slot) if slot is not None else None
     if slot is None or shadow is None or not any(same(sent.seen, shadow.seen) for sent in slot.sent):
         return None
@@ -265,19 +257,16 @@ def _emit_consents(fold: Fold) -> None:
 
 
 def _consents_to_compare(fold: Fold) -> dict[str, set[str]]:
-    state = fold.state
-    todo: dict[str, set[str]] = {}
-    for name, key in fold.told:
-        todo.setdefault(name, set()).add(key)
+    """By record: what was stated, what has changed, and everything where a contact point may be new to the record."""
+    state, todo = fold.state, fold.told
     if fold.changed:
         for name in state.records:
             todo.setdefault(name, set()).update(fold.changed)
-    consents = state.consents
-    if consents:
+    if state.consents:
         for name in fold.holders:
-            todo.setdefault(name, set()).update(consents)
+            todo.setdefault(name, set()).update(state.consents)
         for name in fold.entered:
-            todo.setdefault(name, set()).update(consents)
+            todo.setdefault(name, set()).update(state.consents)
     return todo
 
 
@@ -407,9 +396,10 @@ def _create(fold: Fold, platform: str, rule: PlatformRule) -> None:
 def _emit_validations(fold: Fold) -> None:
     """R9: every complete claim below its threshold is sent for validation once per (record, canonical input)."""
     validated = fold.policy.validated
-    for name, attribute in sorted([pair for pair in fold.pairs if pair[1] in validated]):
-        rule = fold.policy.attributes[attribute]
-        _validate(fold, rule, name, fold.state.records[name].slots[attribute])
+    for name in sorted(fold.pairs):
+        for attribute in sorted(validated.intersection(fold.pairs[name])):
+            rule = fold.policy.attributes[attribute]
+            _validate(fold, rule, name, fold.state.records[name].slots[attribute])
 
 
 def _validate(fold: Fold, rule: AttributeRule, name: str, slot: Slot) -> None:
@@ -508,4 +498,4 @@ def next_due(fold: Fold) -> Millis | None:
             asked_at = slot.asked_at
             if asked_at is not None and waits(policy, slot, attribute, fold.at):
                 found.append(asked_at + policy.verdict_timeout_ms)
-    return min(found, default=None)
+    return min(found) if found else None

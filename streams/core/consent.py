@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import cast
+from typing import Final, cast
 
 from streams.core.canonical import CACHE_MAX, SEP, email, folded, is_email, is_phone, phone
 from streams.core.fold import ContactUpdate, Fold, Said, slot_of
@@ -26,7 +25,10 @@ from streams.model.change import Decision
 from streams.model.command import ToldDecision
 from streams.model.ledger import LedgerStatus
 
-OPTED_IN, OPTED_OUT, PENDING, UNKNOWN = "opted_in", "opted_out", "pending", "unknown"
+OPTED_IN: Final = "opted_in"
+OPTED_OUT: Final = "opted_out"
+PENDING: Final = "pending"
+UNKNOWN: Final = "unknown"
 EMAIL_CHANNELS = frozenset({"email"})
 PHONE_CHANNELS = frozenset({"sms", "mms", "phone", "voice", "whatsapp", "rcs"})
 
@@ -50,10 +52,18 @@ def joined(contact_point: str, channel: str, purpose: str) -> str:
     return f"{contact_point}{SEP}{channel}{SEP}{purpose}"
 
 
-@lru_cache(CACHE_MAX)
 def split(key: str) -> ConsentKey:
     """The parts of a consent key."""
-    return ConsentKey(*key.split(SEP))
+    known = _keys.get(key)
+    if known is None:
+        if len(_keys) >= CACHE_MAX:
+            _keys.clear()
+        known = _keys[key] = ConsentKey(*key.split(SEP))
+    return known
+
+
+# A dict: the compiled core would call an lru_cache slowly.
+_keys: Final[dict[str, ConsentKey]] = {}
 
 
 # The fold (C2, C3, C8)
@@ -213,7 +223,7 @@ def state_consent(fold: Fold, said: Said, consent: ConsentStatement, at: Millis)
     echo = said.echo or (bool(sent) and _repeats_command(sent[-1].seen, decision, consent, said.snapshot))
     missed = said.snapshot and not echo and _missed_opt_out(fold, said, key, decision)
     hold_stated(slot, Held(said.shadow_at, said.sequence, decision, decision))
-    fold.told.add((said.name, key))
+    fold.touch_consent(said.name, key)
     if echo:
         fold.note("echo", said.record, detail=channel)
         return
@@ -625,18 +635,21 @@ def _shown_channels(contact_point: str) -> tuple[str, ...]:
 
 def reasons(state: Customer, policy: Policy, key: str) -> tuple[str, ...]:
     """Why a key may not be sent to; empty where it may."""
-    known = state.consents.get(key)
+    consents = state.consents
+    known = consents.get(key)
     contact_point, channel, purpose = split(key)
-    person = state.consents.get(joined(PERSON, channel, purpose))
     name = known.state if known is not None else UNKNOWN
-    found = []
-    if name == OPTED_OUT or (policy.consent.needs_opt_in(purpose) and name != OPTED_IN):
-        found.append("pinned" if _pinned(state, key) else "expired" if known and known.lapsed else name)
-    if contact_point != PERSON and person is not None and person.state == OPTED_OUT:
-        found.append("objected")
-    if contact_point != PERSON and suppressed(state, policy, contact_point, channel):
-        erased = "erased" in state.reach[f"{contact_point}{SEP}{channel}"]
-        found.append("erased" if erased else "hard_bounce")
+    found: list[str] = []
+    if name == OPTED_OUT or (name != OPTED_IN and policy.consent.needs_opt_in(purpose)):
+        lapsed = known is not None and known.lapsed
+        found.append("pinned" if _pinned(state, key) is not None else "expired" if lapsed else name)
+    if contact_point != PERSON:
+        person = consents.get(joined(PERSON, channel, purpose))
+        if person is not None and person.state == OPTED_OUT:
+            found.append("objected")
+        if suppressed(state, policy, contact_point, channel):
+            erased = "erased" in state.reach[f"{contact_point}{SEP}{channel}"]
+            found.append("erased" if erased else "hard_bounce")
     return tuple(found)
 
 

@@ -6,7 +6,7 @@ Pure: no clock, no I/O. `decide` takes over the state that it is given; the call
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -32,6 +32,9 @@ from streams.model import (
     Receipt,
     StewardRequest,
 )
+
+# What may be read again and then emits again what it caused.
+_CAUSES: Final = (Change, StewardRequest)
 
 
 class Tick(NamedTuple):
@@ -61,7 +64,7 @@ def decide(state: Customer, event: Input, at: Millis, policy: Policy) -> Decisio
     state.clock = max(state.clock, at)
     touch_deadlines(fold)
     _fold_input(fold, event)
-    return settle(fold, fold.cause if isinstance(event, Change | StewardRequest) else None)
+    return settle(fold, fold.cause if isinstance(event, _CAUSES) else None)
 
 
 def settle(fold: Fold, cause: str | None = None) -> Decision:
@@ -118,24 +121,22 @@ def _touch_due(fold: Fold) -> None:
     for name, record in fold.state.records.items():
         for attribute, slot in record.slots.items():
             if slot.asked_at is not None and fold.at >= slot.asked_at + fold.policy.verdict_timeout_ms:
-                fold.pairs.add((name, attribute))
+                fold.touch(name, attribute)
         for key, slot in record.consents.items():
             if slot.repeat_at is not None and fold.at >= slot.repeat_at:
                 slot.repeat_at = None
-                fold.told.add((name, key))
+                fold.touch_consent(name, key)
 
 
 def _adopt_policy(fold: Fold) -> None:
     """Another policy version: every winner and every record is compared again."""
     if fold.state.policy_version:
         fold.reason = fold.reason or "policy"
-        fold.pairs.update(
-            (name, attribute)
-            for name, record in fold.state.records.items()
-            for attribute in record.slots
-            if attribute in fold.policy.attributes
-        )
-        fold.attributes.update(attribute for _, attribute in fold.pairs)
+        for name, record in fold.state.records.items():
+            for attribute in record.slots:
+                if attribute in fold.policy.attributes:
+                    fold.touch(name, attribute)
+                    fold.attributes.add(attribute)
         fold.keys.update(fold.state.entries)
         fold.entered.update(fold.state.records)
     fold.state.policy_version = fold.policy.version

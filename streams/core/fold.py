@@ -62,12 +62,12 @@ class Fold:
         self.contacts: list[ContactUpdate] = []
         # Attributes whose winner may differ now; (record, attribute) pairs whose shadow may differ from golden now.
         self.attributes: set[str] = set()
-        self.pairs: set[tuple[str, str]] = set()
+        self.pairs: dict[str, set[str]] = {}
         # The same for consent: keys to judge again, keys whose outcome differs, (record, key) pairs to compare,
         # records to compare whole.
         self.keys: set[str] = set()
         self.changed: set[str] = set()
-        self.told: set[tuple[str, str]] = set()
+        self.told: dict[str, set[str]] = {}
         self.holders: set[str] = set()
         # Records new to this customer (compared whole), contact points that appeared, records made by a create.
         self.entered: set[str] = set()
@@ -80,6 +80,14 @@ class Fold:
         # The evidence of new ledger entries, by the entry's identity: the state keeps only that there was some.
         self.evidence: dict[int, dict[str, Any] | None] = {}
 
+    def touch(self, name: str, attribute: str) -> None:
+        """Compare this attribute of this record with golden."""
+        _add(self.pairs, name, attribute)
+
+    def touch_consent(self, name: str, key: str) -> None:
+        """Compare this consent of this record with its effective state."""
+        _add(self.told, name, key)
+
     def note(self, kind: str, record: Record | None = None, attribute: str | None = None, detail: str = "") -> None:
         """Remember what was noticed."""
         platform = record.platform if record is not None else None
@@ -89,10 +97,18 @@ class Fold:
         )
 
 
+def _add(pairs: dict[str, set[str]], name: str, key: str) -> None:
+    known = pairs.get(name)
+    if known is None:
+        pairs[name] = {key}
+    else:
+        known.add(key)
+
+
 class Said:
     """One change as it speaks of one record: who, when (effective and for the shadow), and whether it is an echo."""
 
-    __slots__ = ("at", "change", "echo", "name", "platform", "record", "sequence", "shadow_at", "snapshot")
+    __slots__ = ("at", "change", "echo", "name", "platform", "record", "sequence", "shadow_at", "slots", "snapshot")
 
     def __init__(
         self, change: Change, name: str, record: Record, at: Millis, shadow_at: Millis, snapshot: bool, echo: bool
@@ -102,6 +118,7 @@ class Said:
         self.platform = change.platform
         self.sequence = change.sequence
         self.record = record
+        self.slots = record.slots
         self.at = at
         self.shadow_at = shadow_at
         self.snapshot = snapshot

@@ -87,7 +87,9 @@ def _everything(state: Customer, at: Millis, cause: str, policy: Policy) -> Fold
     fold = Fold(state, policy, at, cause)
     state.clock = max(state.clock, at)
     for name, record in state.records.items():
-        fold.pairs.update((name, attribute) for attribute in record.slots if attribute in policy.attributes)
+        for attribute in record.slots:
+            if attribute in policy.attributes:
+                fold.touch(name, attribute)
         fold.spoken.update(record.appeared)
     fold.attributes.update(policy.attributes)
     fold.keys.update(state.entries, state.consents)

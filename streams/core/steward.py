@@ -91,11 +91,11 @@ def _release(fold: Fold, request: StewardRequest) -> None:
         return
     if request.attribute is not None:
         _free(record.slots.get(request.attribute))
-        fold.pairs.add((request.record or "", request.attribute))
+        fold.touch(request.record or "", request.attribute)
     else:
         key = _consent_key(fold, request)
         _free(record.consents.get(key))
-        fold.told.add((request.record or "", key))
+        fold.touch_consent(request.record or "", key)
 
 
 def _free(slot: Slot | None) -> None:
