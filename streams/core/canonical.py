@@ -262,14 +262,15 @@ class Quirk:
 def through(quirks: dict[str, Quirk], value: Value) -> Value:
     """The value as the platform keeps it, itself where nothing changes.
 
-    `quirks` by part of an address, or under "" for a plain value.
+    `quirks` by part of an address, or under "" for a plain value. What no comparison looks at does not take up room.
     """
     if isinstance(value, str):
         plain = quirks.get("")
-        return value if plain is None or plain.keeps(value) else plain.stored(value)
+        kept = value.strip()
+        return value if plain is None or plain.keeps(kept) else plain.stored(kept)
     changed: dict[str, str] = {}
     for part, quirk in quirks.items():
-        told: str = getattr(value, part)
+        told = getattr(value, part).strip(_PUNCTUATION)
         if not quirk.keeps(told):
             changed[part] = quirk.stored(told)
     return Address(**{**value.parts(), **changed}) if changed else value

@@ -48,8 +48,8 @@ def state_attribute(fold: Fold, said: Said, attribute: str, statement: Statement
     seen = fold.policy.seen(said.platform, attribute, value, canonical)
     commanded = bool(slot.sent)
     echo = said.echo or (commanded and is_echo(fold.policy, slot, said, attribute, seen, told))
-    if commanded and not echo:
-        _mark_contradicted(slot, seen, said.shadow_at)
+    if commanded:
+        _mark_contradicted(fold.policy, slot, said, attribute, seen, told, echo)
     if told is None:
         _hold(fold, said, rule, slot, seen, value)
     else:
@@ -153,13 +153,23 @@ def _next_acknowledged(slot: Slot, place: int) -> Millis | None:
     return None
 
 
-def _mark_contradicted(slot: Slot, seen: str, at: Millis) -> None:
-    """The platform's own statement differs from what was commanded before it (R11), and contradicts the last (R15)."""
-    latest = latest_before(slot, at)
-    if latest is not None and not same(latest.seen, seen):
-        latest.contradicted = True
+def _mark_contradicted(
+    policy: Policy, slot: Slot, said: Said, attribute: str, seen: str, told: Address | None, echo: bool
+) -> None:
+    """The statement differs from what was commanded before it (R11), and contradicts the last command (R15).
+
+    An echo states nothing of its own, but what it shows counts for the breaker: else a platform that marks our writes
+    and does not keep them whole would be told them for ever.
+    """
+    at, latest = said.shadow_at, latest_before(slot, said.shadow_at)
     for sent in slot.sent:
-        if at > since(sent) and not same(sent.seen, seen) and (sent.differed_at is None or at < sent.differed_at):
+        if at <= since(sent):
+            continue
+        if same(sent.seen, seen if told is None else _completed(policy, said, attribute, sent.value, told)):
+            continue
+        if sent is latest:
+            sent.contradicted = True
+        if not echo and (sent.differed_at is None or at < sent.differed_at):
             sent.differed_at = at
 
 

@@ -226,6 +226,9 @@ def state_consent(fold: Fold, said: Said, consent: ConsentStatement, at: Millis)
     fold.touch_consent(said.name, key)
     if echo:
         fold.note("echo", said.record, detail=channel)
+        latest = latest_before(slot, said.shadow_at)
+        if latest is not None and latest.seen != decision:
+            latest.contradicted = True
         return
     if sent:
         _end_contradicted(fold, said, slot, decision)
