@@ -437,6 +437,12 @@ def _resolve_group(fold: Fold, channel: str, purpose: str, found: dict[str, Mill
     points = points_of(state, channel, found)
     carried = _carried(fold, channel, purpose, points, found) if len(points) > 1 else {}
     group = f"{SEP}{channel}{SEP}{purpose}"
+    if state.pruned and any(key.endswith(group) for key in state.pruned):
+        # What was opted out when a contact point appeared can no longer be told: what was carried then stays.
+        for point in points:
+            known = state.consents.get(point + group)
+            if known is not None and known.carried_at is not None:
+                carried.setdefault(point, known.carried_at)
     keys = {key for key in fold.keys if key.endswith(group)}
     if person in keys or len(points) > 1:
         keys.update([point + group for point in points])

@@ -17,6 +17,7 @@ from streams.core.commands import emit, emit_again, forget_ended, next_due
 from streams.core.consent import announce_contacts, resolve_consents, state_consent, state_suppression, touch_deadlines
 from streams.core.erasure import fold_erased
 from streams.core.fold import ContactUpdate, Fold, Said
+from streams.core.pruning import prune
 from streams.core.rules import Policy
 from streams.core.state import Customer, Record
 from streams.core.steward import fold_request
@@ -80,6 +81,8 @@ def settle(fold: Fold, cause: str | None = None) -> Decision:
     if differs:
         state.version += 1
     announce_contacts(fold)
+    if fold.keys or fold.spoken:
+        prune(fold)
     emit(fold, changed)
     if state.unanswered:
         forget_ended(fold)

@@ -106,6 +106,8 @@ class Limits:
     unanswered_max: int = 128
     requests_max: int = 64
     held_max: int = 32
+    entries_max: int = 256
+    appeared_max: int = 128
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,10 @@ class Unanswered(Struct):
 
 
 class Customer(Struct):
-    """The keyed state. Consent keys are `contact point SEP channel SEP purpose`; see `ConsentKey`."""
+    """The keyed state. Consent keys are `contact point SEP channel SEP purpose`; see `ConsentKey`.
+
+    `pruned`: keys whose oldest entries are only in the ledger any more.
+    """
 
     customer_id: str
     born_at: Millis
@@ -260,6 +263,7 @@ class Customer(Struct):
     aliases: list[str] = []
     erased_at: Millis | None = None
     certificate: dict[str, str] = {}
+    pruned: list[str] = []
 
 
 class ConsentKey(NamedTuple):

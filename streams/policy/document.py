@@ -110,6 +110,8 @@ class LimitsTable(_Table):
     unanswered_max: Annotated[int, Field(ge=1, le=10_000)] = 128
     requests_max: Annotated[int, Field(ge=1, le=10_000)] = 64
     held_max: Annotated[int, Field(ge=1, le=1000)] = 32
+    entries_max: Annotated[int, Field(ge=16, le=10_000)] = 256
+    appeared_max: Annotated[int, Field(ge=16, le=10_000)] = 128
 
 
 class PolicyDocument(_Table):
