@@ -182,8 +182,17 @@ def _command(
         _encoder.encode(command),
     )
     while len(state.unanswered) > fold.policy.limits.unanswered_max:
-        state.unanswered.pop(next(iter(state.unanswered)))
+        _give_up(fold, next(iter(state.unanswered)))
     return command
+
+
+def _give_up(fold: Fold, command_id: str) -> None:
+    """What is no longer kept can not be emitted again, so that it must not count as in flight either."""
+    command = fold.state.unanswered.pop(command_id)
+    for slot in _slots_of(fold, command):
+        pending = pending_of(slot)
+        if pending is not None and pending.command_id == command_id:
+            pending.ended = True
 
 
 def _next_repair(slot: Slot, version: int) -> int:

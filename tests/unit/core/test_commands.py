@@ -243,6 +243,17 @@ def test_an_answer_that_comes_twice_is_told_from_one_that_fits_nothing() -> None
     assert kinds(output) == ["receipt_repeated"]
 
 
+@pytest.mark.parametrize(("most", "told"), [(1, True), (9, False)])
+def test_a_command_that_is_too_many_to_keep_is_no_longer_in_flight(most: int, told: bool) -> None:
+    story = Story("crm:1", "esp:7", rules=policy({"limits": {"unanswered_max": most}}), acknowledge=False)
+    story.say("crm:1", -10, phone=f"{P}5")
+    story.ask(0, "pin", attribute="phone", value=f"{P}1")
+
+    output = story.say("crm:1", 10, phone=f"{P}5")
+
+    assert ("crm:1" in updates(output)) is told
+
+
 # R12 create
 
 
