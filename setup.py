@@ -25,7 +25,7 @@ CORE = (
     "steward",
     "survivorship",
 )
-CODEC = ("change_writer", "command_writer", "ledger_writer", "primitives")
+CODEC = ("change_writer", "command_writer", "internal", "ledger_writer", "primitives", "public", "state")
 
 
 class WithSchemas(build_py):

@@ -52,7 +52,7 @@ def _decoded(payload: bytes | None, decoder: msgspec.msgpack.Decoder[T]) -> T:
     if payload[:1] != VERSION:
         raise Invalid("unknown_version", f"version {payload[0]}")
     try:
-        return decoder.decode(memoryview(payload)[1:])
+        return decoder.decode(payload[1:])
     except msgspec.ValidationError as error:
         raise invalid_of(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError):

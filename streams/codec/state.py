@@ -43,6 +43,6 @@ def _decode(decoder: msgspec.msgpack.Decoder[T], stored: bytes) -> T:
     if stored[:1] != VERSION:
         raise Invalid("unknown_version", "stored state")
     try:
-        return decoder.decode(memoryview(stored)[1:])
+        return decoder.decode(stored[1:])
     except msgspec.MsgspecError:
         raise Invalid("bad_state", "stored state") from None

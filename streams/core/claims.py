@@ -45,7 +45,7 @@ def state_attribute(fold: Fold, said: Said, attribute: str, statement: Statement
         _retract(fold, said, attribute, slot, claim)
         return
     value = claim.value
-    seen = fold.policy.seen(said.platform, attribute, value, canonical)
+    seen = fold.policy.seen_by(said.rule, attribute, value, canonical)
     commanded = bool(slot.sent)
     echo = said.echo or (commanded and is_echo(fold.policy, slot, said, attribute, seen, told))
     if commanded:
@@ -141,7 +141,7 @@ def is_echo(policy: Policy, slot: Slot, said: Said, attribute: str, seen: str, t
 
 def _completed(policy: Policy, said: Said, attribute: str, base: Value | None, told: Address) -> str:
     whole = merged(base if isinstance(base, Address) else None, told)
-    return policy.seen(said.platform, attribute, whole, policy.canonical(attribute, whole))
+    return policy.seen_by(said.rule, attribute, whole, policy.canonical(attribute, whole))
 
 
 def _next_acknowledged(slot: Slot, place: int) -> Millis | None:
@@ -187,7 +187,7 @@ def _hold_parts(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, told: A
     known = shadow_of(slot)
     base = known.value if known is not None else None
     value = merged(base if isinstance(base, Address) else None, told)
-    seen = fold.policy.seen(said.platform, rule.name, value, fold.policy.canonical(rule.name, value))
+    seen = fold.policy.seen_by(said.rule, rule.name, value, fold.policy.canonical(rule.name, value))
     _hold(fold, said, rule, slot, seen, value)
 
 
@@ -253,7 +253,7 @@ def _reverts(slot: Slot, own: Claim, claim: Claim, fold: Fold, said: Said, rule:
     """True where a different value of ours was acknowledged after the claim and not after this statement."""
     if not slot.sent:
         return False
-    seen = fold.policy.seen(said.platform, rule.name, own.value, own.canonical)
+    seen = fold.policy.seen_by(said.rule, rule.name, own.value, own.canonical)
     return any(
         sent.outcome == APPLIED
         and sent.acked_at is not None
@@ -304,7 +304,7 @@ def _enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim
         _stand(fold.policy, rule, slot, newest)
     pending = pending_of(slot)
     if pending is not None:
-        seen = fold.policy.seen(said.platform, rule.name, claim.value, claim.canonical)
+        seen = fold.policy.seen_by(said.rule, rule.name, claim.value, claim.canonical)
         if not same(pending.seen, seen):
             pending.ended = True
             fold.ended.add(pending.command_id)
@@ -419,8 +419,7 @@ def forget_acknowledgements(record: Record) -> None:
 
 def empty_shadows(fold: Fold, said: Said) -> None:
     """R5, restate: an attribute absent from the platform's full view is known to be empty there."""
-    rule = fold.policy.platforms.get(said.platform)
-    routed = rule.routes if rule is not None else frozenset()
+    routed = said.rule.routes if said.rule is not None else frozenset()
     for attribute in sorted(routed | set(said.record.slots)):
         statement = said.change.attributes.get(attribute)
         if statement is None or (not statement.clear and not statement.retract and is_empty(statement.value)):

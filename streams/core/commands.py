@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Final
 
 import msgspec
 
@@ -17,7 +18,8 @@ from streams.core.state import PERSON, VALUE, ConsentState, Golden, Record, Sent
 from streams.model import Assignment, Command, ConsentOrder, Millis, Value
 from streams.model.command import CommandOp, Reason, ToldDecision
 
-KEEP_SENT = 4
+KEEP_SENT: Final = 4
+_OF_THE_PERSON: Final = PERSON + SEP
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Command)
@@ -46,11 +48,11 @@ def _emit_attributes(fold: Fold, changed: set[str]) -> None:
         for attribute in sorted(todo[name]):
             if attribute in rule.routes:
                 golden = state.golden.get(attribute) or _withdrawn(fold, record, attribute)
-                if golden is not None and _attribute_due(fold, record, attribute, golden):
+                if golden is not None and _attribute_due(fold, record, rule, attribute, golden):
                     due[attribute] = golden
         if due:
             reason: Reason = "survivorship" if changed.intersection(due) else "correction"
-            _command_attributes(fold, record, due, fold.reason or reason)
+            _command_attributes(fold, record, rule, due, fold.reason or reason)
 
 
 def _to_compare(fold: Fold, changed: set[str]) -> dict[str, set[str]]:
@@ -73,7 +75,7 @@ def _withdrawn(fold: Fold, record: Record, attribute: str) -> Golden | None:
     return Golden(None, "", "cleared")
 
 
-def _attribute_due(fold: Fold, record: Record, attribute: str, golden: Golden) -> bool:
+def _attribute_due(fold: Fold, record: Record, rule: PlatformRule, attribute: str, golden: Golden) -> bool:
     """True where the record's shadow differs from golden and nothing holds the command back."""
     status, value = golden.status, golden.value
     if status == "provisional":
@@ -85,7 +87,7 @@ def _attribute_due(fold: Fold, record: Record, attribute: str, golden: Golden) -
     seen = shadow.seen if shadow is not None else None
     if value is None and not seen:
         return False
-    wanted = fold.policy.seen(record.platform, attribute, value, golden.canonical)
+    wanted = fold.policy.seen_by(rule, attribute, value, golden.canonical)
     if seen is not None and same(seen, wanted):
         return False
     return not _held_back(fold, record, slot, attribute, wanted)
@@ -128,14 +130,13 @@ def waits(policy: Policy, slot: Slot, attribute: str, at: Millis) -> bool:
     return not any(same(known.canonical, claim.canonical) for known in slot.judgements)
 
 
-def _command_attributes(fold: Fold, record: Record, due: dict[str, Golden], reason: Reason) -> None:
-    platform = record.platform
+def _command_attributes(fold: Fold, record: Record, rule: PlatformRule, due: dict[str, Golden], reason: Reason) -> None:
     slots = [record.slots[attribute] for attribute in due]
     attributes = {attribute: _assignment(golden) for attribute, golden in due.items()}
-    command = _command(fold, platform, record.record_id, "update", reason, slots, attributes)
+    command = _command(fold, rule.name, record.record_id, "update", reason, slots, attributes)
     for attribute, golden in due.items():
         value = golden.value
-        seen = fold.policy.seen(platform, attribute, value, golden.canonical)
+        seen = fold.policy.seen_by(rule, attribute, value, golden.canonical)
         _remember(fold, record.slots[attribute], command, seen, value)
 
 
@@ -284,14 +285,11 @@ def _consent_due(fold: Fold, record: Record, key: str) -> ToldDecision | None:
     known = fold.state.consents.get(key)
     if known is None:
         return None
-    contact_point = split(key).contact_point
-    if contact_point == PERSON:
-        return None
     slot = record.consents.get(key)
     shadow = shadow_of(slot) if slot is not None else None
     held = shadow.seen if shadow is not None else None
     wanted = _wanted(known, held)
-    if wanted is None or not _concerns(fold, record, key, contact_point, wanted, slot):
+    if wanted is None or not _concerns(fold, record, key, wanted, slot):
         return None
     slot = slot_of(record.consents, key)
     pending = pending_of(slot)
@@ -310,13 +308,13 @@ def _wanted(known: ConsentState, held: str | None) -> ToldDecision | None:
     return "opt_in" if told == "opt_in" else None
 
 
-def _concerns(
-    fold: Fold, record: Record, key: str, contact_point: str, wanted: ToldDecision, slot: Slot | None
-) -> bool:
+def _concerns(fold: Fold, record: Record, key: str, wanted: ToldDecision, slot: Slot | None) -> bool:
     """C9: a record is told of the contact points it holds; of opt-outs also for those it held before."""
-    spoken = slot is not None and (slot.stated is not None or (wanted == "opt_out" and slot.acked is not None))
-    if spoken:
+    if key.startswith(_OF_THE_PERSON):
+        return False
+    if slot is not None and (slot.stated is not None or (wanted == "opt_out" and slot.acked is not None)):
         return True
+    contact_point = split(key).contact_point
     if contact_point in holds(fold.policy, record):
         return True
     return wanted == "opt_out" and contact_point in record.held
@@ -404,11 +402,12 @@ def _create(fold: Fold, platform: str, rule: PlatformRule) -> None:
 
 def _emit_validations(fold: Fold) -> None:
     """R9: every complete claim below its threshold is sent for validation once per (record, canonical input)."""
-    validated = fold.policy.validated
     for name in sorted(fold.pairs):
-        for attribute in sorted(validated.intersection(fold.pairs[name])):
-            rule = fold.policy.attributes[attribute]
-            _validate(fold, rule, name, fold.state.records[name].slots[attribute])
+        touched = fold.pairs[name]
+        for attribute in fold.policy.validated:
+            if attribute in touched:
+                rule = fold.policy.attributes[attribute]
+                _validate(fold, rule, name, fold.state.records[name].slots[attribute])
 
 
 def _validate(fold: Fold, rule: AttributeRule, name: str, slot: Slot) -> None:
@@ -497,7 +496,7 @@ def next_due(fold: Fold) -> Millis | None:
         if deadline is not None:
             found.append(deadline + 1)
     if state.unanswered:
-        found.append(min([command.since for command in state.unanswered.values()]) + policy.resend_after_ms)
+        found += [command.since + policy.resend_after_ms for command in state.unanswered.values()]
     for record in state.records.values():
         for slot in record.consents.values():
             repeat_at = slot.repeat_at

@@ -287,9 +287,10 @@ def _entry(said: Said, consent: ConsentStatement, at: Millis) -> Entry:
 def _append(fold: Fold, key: str, entry: Entry, consent: ConsentStatement) -> None:
     """C2: the same entry delivered again is one entry. Its row is written when it is judged."""
     entries = fold.state.entries.setdefault(key, [])
+    stated_at = entry.stated_at
     for known in entries:
         # The time tells nearly all entries apart; the rest of the identity is compared where it does not.
-        if known.stated_at == entry.stated_at and known.identity() == entry.identity():
+        if known.stated_at == stated_at and known.identity() == entry.identity():
             return
     entry.status = ""
     entries.append(entry)
@@ -548,8 +549,9 @@ def suppressed(state: Customer, policy: Policy, contact_point: str, channel: str
 
 def _record_judgements(fold: Fold, key: str, entries: list[Entry], judged: Judged) -> None:
     """C3: a new entry's row gets its judgement; one that a late entry reverses gets a row `rejudged`."""
-    for entry, status in zip(entries, judged.statuses, strict=True):
-        before = entry.status
+    statuses = judged.statuses
+    for place, entry in enumerate(entries):
+        before, status = entry.status, statuses[place]
         if before == status:
             continue
         if before == "":

@@ -189,7 +189,8 @@ def _fold_change(fold: Fold, change: Change) -> None:
     snapshot = change.kind == "snapshot" or change.op == "restate"
     fold.snapshot = snapshot
     shadow_at = fold.at if snapshot else min(at, fold.at)
-    said = Said(change, name, record, at, shadow_at, snapshot, change.origin == "writeback")
+    rule = fold.policy.platforms.get(change.platform)
+    said = Said(change, name, record, rule, at, shadow_at, snapshot, change.origin == "writeback")
     _fold_said(fold, said, seen_at)
     record.last_at = max(record.last_at, at)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from streams.core.rules import Policy
+from streams.core.rules import PlatformRule, Policy
 from streams.core.state import Customer, Record, Slot
 from streams.model import Change, Command, LedgerEntry, Millis, Note
 from streams.model.command import Reason
@@ -108,14 +108,22 @@ def _add(pairs: dict[str, set[str]], name: str, key: str) -> None:
 class Said:
     """One change as it speaks of one record: who, when (effective and for the shadow), and whether it is an echo."""
 
-    __slots__ = ("at", "change", "echo", "name", "platform", "record", "sequence", "shadow_at", "slots", "snapshot")
+    __slots__ = ("at", "change", "echo", "name", "record", "rule", "sequence", "shadow_at", "slots", "snapshot")
 
     def __init__(
-        self, change: Change, name: str, record: Record, at: Millis, shadow_at: Millis, snapshot: bool, echo: bool
+        self,
+        change: Change,
+        name: str,
+        record: Record,
+        rule: PlatformRule | None,
+        at: Millis,
+        shadow_at: Millis,
+        snapshot: bool,
+        echo: bool,
     ) -> None:
         self.change = change
         self.name = name
-        self.platform = change.platform
+        self.rule = rule
         self.sequence = change.sequence
         self.record = record
         self.slots = record.slots

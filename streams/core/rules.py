@@ -129,13 +129,13 @@ class Policy:
     erasure_fence_ms: int = 7_776_000_000
     default_region: str = "US"
 
-    # The attributes that have a `validate_with`.
-    validated: frozenset[str] = field(init=False, default=frozenset())
+    # The attributes that have a `validate_with`, in order.
+    validated: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         """Said once here, not at each change."""
-        validated = frozenset(name for name, rule in self.attributes.items() if rule.validate_with is not None)
-        object.__setattr__(self, "validated", validated)
+        validated = sorted(name for name, rule in self.attributes.items() if rule.validate_with is not None)
+        object.__setattr__(self, "validated", tuple(validated))
 
     def is_contact(self, attribute: str) -> bool:
         """True where the values of an attribute are contact points; False also where this policy does not have it."""
@@ -148,9 +148,12 @@ class Policy:
 
     def seen(self, platform: str, attribute: str, value: Value | None, canonical: str) -> str:
         """The canonical text of the value as the platform would keep it; `canonical` is the value's own."""
+        return self.seen_by(self.platforms.get(platform), attribute, value, canonical)
+
+    def seen_by(self, rule: PlatformRule | None, attribute: str, value: Value | None, canonical: str) -> str:
+        """`seen`, where the platform's rule is at hand."""
         if value is None:
             return ""
-        rule = self.platforms.get(platform)
         quirks = rule.quirks.get(attribute) if rule is not None else None
         if quirks is None:
             return canonical
