@@ -85,7 +85,7 @@ class Pipeline:
         rule = self.policy.platforms.get(platform)
         if rule is None:
             raise Invalid("unknown_platform", "topic")
-        body = value.encode() if isinstance(value, str) else msgspec.json.encode(value)
+        body = _body(value)
         lowered = {name.lower(): text for name, text in headers.items()}
         translation = connector(rule.connector).translate(platform, lowered, body)
         for change in translation.changes:
@@ -302,6 +302,14 @@ def _knows(state: Customer, found: Answered) -> bool:
     return found.command_id in state.unanswered or any(
         one.command_id == found.command_id for slot in slots for one in slot.sent
     )
+
+
+def _body(value: Any) -> bytes:
+    """A raw payload as it came: text as it is, anything else as JSON."""
+    try:
+        return value.encode() if isinstance(value, str) else msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError, TypeError):
+        raise Invalid("bad_field", "text that is not Unicode, or a number out of range") from None
 
 
 def _acknowledgement(command: Command) -> Receipt:
