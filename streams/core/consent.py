@@ -340,14 +340,11 @@ def points_of(state: Customer, channel: str, found: Mapping[str, Millis]) -> lis
 
 def appearances(state: Customer) -> dict[str, Millis]:
     """When each contact point of the person appeared first: stated by a record, or set by a pin (C5)."""
-    found: dict[str, Millis] = {}
+    found = dict(state.appeared)
     for record in state.records.values():
         for contact_point, at in record.appeared.items():
             if contact_point not in found or at < found[contact_point]:
                 found[contact_point] = at
-    for attribute, pin in state.pins.items():
-        if attribute in ("email", "phone") and isinstance(pin.value, str):
-            found[pin.value] = min(pin.at, found.get(pin.value, pin.at))
     return found
 
 

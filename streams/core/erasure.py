@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from streams.core.canonical import SEP
 from streams.core.commands import command_hash
+from streams.core.consent import appearances
 from streams.core.fold import Fold
 from streams.core.state import Customer, Reach
 from streams.model import Change, Command, Millis, Note, Receipt
@@ -26,8 +27,7 @@ def keyed_hash(key: bytes, *parts: str) -> str:
 def erase(fold: Fold) -> list[str]:
     """Tell every platform that has a record, and empty the state; the contact points to suppress, for hashing."""
     state = fold.state
-    contact_points = sorted({point for record in state.records.values() for point in record.appeared})
-    contact_points = sorted({*contact_points, *(key.partition(SEP)[0] for key in state.entries)} - {"*"})
+    contact_points = sorted({*appearances(state), *(key.partition(SEP)[0] for key in state.entries)} - {"*"})
     for name in sorted(state.records):
         record = state.records[name]
         rule = fold.policy.platforms.get(record.platform)

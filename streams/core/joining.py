@@ -61,6 +61,8 @@ def _join(survivor: Customer, other: Customer) -> None:
         survivor.reach.setdefault(key, {}).update(words)
     survivor.unanswered.update(other.unanswered)
     survivor.creates = {**other.creates, **survivor.creates}
+    for contact_point, at in other.appeared.items():
+        survivor.appeared[contact_point] = min(at, survivor.appeared.get(contact_point, at))
     survivor.requests = [*survivor.requests, *other.requests]
     survivor.aliases = sorted({*survivor.aliases, *other.aliases, other.customer_id})
 

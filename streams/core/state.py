@@ -241,7 +241,7 @@ class Unanswered(Struct):
 class Customer(Struct):
     """The keyed state. Consent keys are `contact point SEP channel SEP purpose`; see `ConsentKey`.
 
-    `pruned`: keys whose oldest entries are only in the ledger any more.
+    `pruned`: keys whose oldest entries are only in the ledger any more. `appeared`: contact points that a pin set.
     """
 
     customer_id: str
@@ -264,6 +264,7 @@ class Customer(Struct):
     erased_at: Millis | None = None
     certificate: dict[str, str] = {}
     pruned: list[str] = []
+    appeared: dict[str, Millis] = {}
 
 
 class ConsentKey(NamedTuple):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from streams.core.canonical import check_separators, is_empty
+from streams.core.canonical import check_separators, is_email, is_empty, is_phone
 from streams.core.consent import canonical_contact, joined
 from streams.core.fold import Fold
 from streams.core.rules import Policy
 from streams.core.state import Pin, Slot
-from streams.model import Address, Invalid, StewardRequest, Value
+from streams.model import Address, Invalid, Millis, StewardRequest, Value
 
 
 def check_request(request: StewardRequest, policy: Policy) -> None:
@@ -56,19 +56,27 @@ def _fold_pin(fold: Fold, request: StewardRequest, request_id: str) -> None:
     """K1: pins are a register ordered by (`at`, `request_id`)."""
     at = request.at if request.at is not None else fold.at
     key = _consent_key(fold, request) if request.contact_point is not None else request.attribute or ""
-    known = fold.state.pins.get(key)
-    if known is not None and (at, request_id) <= (known.at, known.request_id):
-        return
     value = request.value
     if request.attribute is not None and isinstance(value, str):
         value = None if is_empty(value) else _stated(fold, request.attribute, value)
+    if isinstance(value, str) and fold.policy.is_contact(key):
+        _appear(fold, value, at)
+    known = fold.state.pins.get(key)
+    if known is not None and (at, request_id) <= (known.at, known.request_id):
+        return
     fold.state.pins[key] = Pin(at, request_id, request.action == "pin", value, request.by, request.why)
     if request.contact_point is not None:
         fold.keys.add(key)
     else:
         fold.attributes.add(key)
-        if key in ("email", "phone") and isinstance(value, str):
-            fold.spoken.add(value)
+
+
+def _appear(fold: Fold, contact_point: str, at: Millis) -> None:
+    """C5: a pin makes a contact point appear, and it stays so when the pin is taken back."""
+    known = fold.state.appeared.get(contact_point)
+    if (known is None or at < known) and (is_email(contact_point) or is_phone(contact_point)):
+        fold.state.appeared[contact_point] = at
+        fold.spoken.add(contact_point)
 
 
 def _stated(fold: Fold, attribute: str, value: str) -> str:

@@ -281,6 +281,18 @@ def test_a_pinned_contact_point_gets_the_carried_opt_out_too() -> None:
     assert state(story, LEE) == "opted_out"
 
 
+def test_a_contact_point_that_a_pin_set_stays_opted_out_when_the_pin_is_taken_back() -> None:
+    story = Story("crm:1")
+    story.say("crm:1", 0, email=ANN)
+    story.consents("crm:1", 10, "opt_out", ANN, method="form")
+    story.ask(20, "pin", attribute="email", value=LEE)
+    story.ask(30, "unpin", attribute="email")
+
+    story.consents("crm:1", 40, "opt_in", LEE, method="form")
+
+    assert state(story, LEE) == "opted_out"
+
+
 # C6
 
 
