@@ -19,7 +19,7 @@ DEATH_TIMEOUT_S = 30.0
 async def restart(stack: Stack, name: str, **environment: str) -> None:
     """End a process as an operator would, and start it again with more in its environment."""
     process = stack.processes[name]
-    process.stop(20.0)
+    process.stop(45.0)  # longer than the engine gives itself (stop_timeout_s), so that a slow stop is not ours to judge
     assert process.exit_code == 0, name
     stack.launch(name, **environment)
     await stack.ready(name)
