@@ -16,14 +16,23 @@ CORE = (
     "answers",
     "canonical",
     "claims",
+    "commanding",
     "commands",
     "consent",
+    "contact_points",
     "decide",
+    "echoes",
+    "effective",
     "fold",
+    "in_flight",
+    "ledger_fold",
+    "orders",
     "registers",
     "rules",
+    "standing",
     "steward",
     "survivorship",
+    "verdicts",
 )
 CODEC = ("change_writer", "command_writer", "internal", "ledger_writer", "primitives", "public", "state")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.core.claims import forget_acknowledgements, remember_held
-from streams.core.commands import decode_command
+from streams.core.claims import forget_acknowledgements
+from streams.core.echoes import remember_held
 from streams.core.fold import Fold, slot_of
+from streams.core.in_flight import decode_command
 from streams.core.state import (
     APPLIED,
     FAILED,

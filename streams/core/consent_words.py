@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from streams.core.canonical import SEP
-from streams.core.consent import OPTED_IN, PENDING, Judged, joined, judge, reasons, split
+from streams.core.contact_points import joined, split
+from streams.core.effective import reasons
 from streams.core.erasure import ERASED
+from streams.core.ledger_fold import OPTED_IN, PENDING, Judged, judge
 from streams.core.rules import ConsentRule, Policy
 from streams.core.state import PERSON, Customer, Entry
 from streams.model import Millis, format_time

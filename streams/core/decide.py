@@ -12,16 +12,19 @@ import msgspec
 
 from streams.core.answers import fold_receipt
 from streams.core.canonical import check_separators, same
-from streams.core.claims import delete_record, empty_shadows, judge_claim, state_attribute
-from streams.core.commands import emit, emit_again, forget_ended, next_due
-from streams.core.consent import announce_contacts, resolve_consents, state_consent, state_suppression, touch_deadlines
+from streams.core.claims import delete_record, empty_shadows, state_attribute
+from streams.core.commands import emit
+from streams.core.consent import state_consent, state_suppression
+from streams.core.effective import announce_contacts, resolve_consents, touch_deadlines
 from streams.core.erasure import fold_erased
 from streams.core.fold import ContactUpdate, Fold, Said
+from streams.core.in_flight import emit_again, forget_ended, next_due
 from streams.core.pruning import prune
 from streams.core.rules import Policy
 from streams.core.state import Customer, Record
 from streams.core.steward import fold_request
 from streams.core.survivorship import resolve
+from streams.core.verdicts import judge_claim
 from streams.model import (
     Address,
     Change,

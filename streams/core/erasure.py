@@ -6,8 +6,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from streams.core.canonical import SEP
-from streams.core.commands import command_hash
-from streams.core.consent import appearances
+from streams.core.commanding import command_hash
+from streams.core.contact_points import appearances
 from streams.core.fold import Fold
 from streams.core.state import Customer, Reach
 from streams.model import Change, Command, Millis, Note, Receipt

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.core.consent import joined, split
 from streams.core.consent_words import consent_reasons, ledger_view
+from streams.core.contact_points import joined, split
 from streams.core.golden import golden_view
 from streams.core.held_back import held_back
 from streams.core.rules import AttributeRule, Policy

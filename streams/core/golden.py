@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from streams.core.canonical import SEP
-from streams.core.consent import UNKNOWN, listed_keys, reasons, split
+from streams.core.contact_points import split
+from streams.core.effective import listed_keys, reasons
+from streams.core.ledger_fold import UNKNOWN
 from streams.core.rules import Policy
 from streams.core.state import Customer, Golden
 from streams.core.survivorship import Loser, losers

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from streams.core.canonical import same
-from streams.core.commands import waits
-from streams.core.consent import split
+from streams.core.contact_points import split
 from streams.core.golden import value_view
+from streams.core.in_flight import waits
 from streams.core.rules import Policy
 from streams.core.state import FAILED, Customer, Record, Sent, Slot
 from streams.model import Millis, Value, format_time

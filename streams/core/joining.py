@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streams.core.consent import OPTED_IN, OPTED_OUT, entry_order
 from streams.core.decide import Decision, settle
 from streams.core.fold import Fold
+from streams.core.ledger_fold import OPTED_IN, OPTED_OUT, entry_order
 from streams.core.rules import Policy
 from streams.core.state import Customer, Entry, Golden, Record
 from streams.model import Millis

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.core.consent import entry_order, is_explicit, judge, split
+from streams.core.contact_points import split
 from streams.core.fold import Fold
+from streams.core.ledger_fold import entry_order, is_explicit, judge
 from streams.core.rules import Policy
 from streams.core.state import Customer, Entry, Record
 

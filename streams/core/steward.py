@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.core.canonical import check_separators, is_email, is_empty, is_phone
-from streams.core.consent import canonical_contact, joined
+from streams.core.contact_points import canonical_contact, joined
 from streams.core.fold import Fold
 from streams.core.rules import Policy
 from streams.core.state import Pin, Slot

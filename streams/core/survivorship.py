@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.core.claims import eligible, standing
 from streams.core.rules import AttributeRule, Policy
+from streams.core.standing import eligible, standing
 from streams.core.state import CLEAR, VALUE, Claim, Customer, Golden, Slot
 from streams.model import Millis, Value
 

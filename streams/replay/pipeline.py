@@ -16,8 +16,9 @@ from streams.codec.contract import change_from_json, receipt_from_json, steward_
 from streams.codec.state import decode_customer, decode_row, encode_customer, encode_row
 from streams.connectors import connector
 from streams.core.answers import Answered, find_command
-from streams.core.consent import joined, resolve_consents
+from streams.core.contact_points import joined
 from streams.core.decide import Decision, Input, Tick, check_change, decide
+from streams.core.effective import resolve_consents
 from streams.core.erasure import erase, keyed_hash, suppress
 from streams.core.fold import Fold
 from streams.core.identity import Arrive, Message, Row, customer_key, minted, row_key, step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from streams.core.canonical import same
-from streams.core.consent import joined
+from streams.core.contact_points import joined
 from streams.core.golden import value_view
 from streams.core.rules import CONSENT_ROUTE, PlatformRule, Policy
 from streams.core.state import Customer, Record, Slot

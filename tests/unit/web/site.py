@@ -15,7 +15,8 @@ from aiohttp import web
 from yarl import URL
 
 from streams.codec.state import encode_customer, encode_row
-from streams.core.consent import listed_keys, reasons, split
+from streams.core.contact_points import split
+from streams.core.effective import listed_keys, reasons
 from streams.core.identity import Row
 from streams.model import Millis, format_time, parse_time
 from streams.policy import load_policy
