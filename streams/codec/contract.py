@@ -138,8 +138,8 @@ def suppression_to_json(row: PublishedSuppression) -> dict[str, Any]:
 def note_to_json(note: Note) -> dict[str, Any]:
     """A note: kind, change_id, platform and attribute always, the rest where there is something to say."""
     fields = msgspec.structs.asdict(note)
-    for rare in ("record_id", "customer_id", "detail"):
-        if fields[rare] is None:
+    for rare in ("record_id", "customer_id", "detail", "other_id", "identifier", "rule", "change_ids"):
+        if not fields[rare]:
             del fields[rare]
     return fields
 

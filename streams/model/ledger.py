@@ -40,7 +40,11 @@ class LedgerEntry(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the core noticed and did not command: an echo, a re-assertion, a clamped clock, a review, an alert."""
+    """What the core noticed and did not command: an echo, a re-assertion, a clamped clock, a review, an alert.
+
+    The last four are the evidence of a review: the other customer, the kind of identifier (never its value), the rule
+    that refused, and the changes that said so.
+    """
 
     kind: str
     change_id: str | None = None
@@ -49,3 +53,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     attribute: str | None = None
     customer_id: str | None = None
     detail: str | None = None
+    other_id: str | None = None
+    identifier: str | None = None
+    rule: str | None = None
+    change_ids: tuple[str, ...] = ()
