@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from streams.core import canonical
+from streams.core.bonds import ALONE, CLAIMED, NAMED, REFUSED, evidence, kind_of
 from streams.core.rules import Policy
 from streams.model import Change, Millis, Note
 
@@ -32,7 +33,8 @@ class Row(msgspec.Struct, array_like=True):
     """What is known under one key. `joined` is False where a customer only claimed a record that never spoke.
 
     `tentative`: a record on its way claimed the row for a customer that it may yet find to be another.
-    `fenced_at`: the deletion that ended the link before this one.
+    `fenced_at`: the deletion that ended the link before this one. `bond` and `first` are evidence (`core/bonds.py`):
+    what bound this record, and who named this key first.
     """
 
     customer: str | None = None
@@ -45,6 +47,8 @@ class Row(msgspec.Struct, array_like=True):
     closings: int = 0
     tentative: bool = False
     fenced_at: Millis | None = None
+    bond: str = ""
+    first: str = ""
 
 
 class Arrive(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -64,26 +68,35 @@ class Visit(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """A record asks a customer to join it (I2); `otherwise` is the customer it becomes if refused."""
+    """A record asks a customer to join it (I2); `otherwise` is the customer it becomes if refused.
+
+    `by`: the kind of what led there, a word of `core/bonds.py`.
+    """
 
     record: str
     platform: str
     otherwise: str
     claims: tuple[str, ...] = ()
+    by: str = ALONE
 
 
 class Bound(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """The answer, at the row of the record."""
+    """The answer, at the row of the record; `by` is the asking's."""
 
     customer: str
+    by: str = ALONE
 
 
 class Claim(msgspec.Struct, frozen=True, array_like=True, tag=4):
-    """A bound record's verified identifier; `instead_of` is a customer that was minted and not used."""
+    """A bound record's verified identifier; `instead_of` is a customer that was minted and not used.
+
+    `change_id`: the change that named it, "" where it is not at hand.
+    """
 
     customer: str
     record: str
     instead_of: str | None = None
+    change_id: str = ""
 
 
 Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim
@@ -207,10 +220,10 @@ def _start(hop: Hop, change: Change, policy: Policy) -> None:
         row.customer, row.joined, row.closed_at, row.claimed = None, False, None, []
     alone = minted(record, str(row.closings)) if row.closings else minted(record)
     if change.customer_id is not None:
-        hop.sends.append((customer_key(change.customer_id), Ask(record, change.platform, "")))
+        hop.sends.append((customer_key(change.customer_id), Ask(record, change.platform, "", by=NAMED)))
         return
     if row.customer is not None:
-        hop.sends.append((customer_key(row.customer), Ask(record, change.platform, alone)))
+        hop.sends.append((customer_key(row.customer), Ask(record, change.platform, alone, by=CLAIMED)))
         return
     keys = identifier_keys(change, policy)
     if not keys:
@@ -228,9 +241,8 @@ def _bind_without_answer(hop: Hop, change: Change, policy: Policy) -> None:
 def _visit(hop: Hop, key: str, visit: Visit) -> None:
     row = hop.row
     if row.customer is not None and row.customer != visit.mint:
-        hop.sends.append(
-            (customer_key(row.customer), Ask(visit.record, visit.platform, minted(visit.record), visit.claims))
-        )
+        asked = Ask(visit.record, visit.platform, minted(visit.record), visit.claims, kind_of(key))
+        hop.sends.append((customer_key(row.customer), asked))
         return
     claims = visit.claims
     if row.customer is None:
@@ -238,7 +250,8 @@ def _visit(hop: Hop, key: str, visit: Visit) -> None:
         claims = (*claims, key)
     elif not claims:
         # Another record was minted from this same identifier: it is this record's customer.
-        hop.sends.append((customer_key(visit.mint), Ask(visit.record, visit.platform, minted(visit.record))))
+        asked = Ask(visit.record, visit.platform, minted(visit.record), by=kind_of(key))
+        hop.sends.append((customer_key(visit.mint), asked))
         return
     remaining = visit.remaining[1:]
     if remaining:
@@ -260,11 +273,11 @@ def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
                 kind="review", platform=ask.platform, customer_id=customer, detail="no further record of this platform"
             )
         )
-        hop.sends.append((customer_key(ask.otherwise), Ask(ask.record, ask.platform, "", ask.claims)))
+        hop.sends.append((customer_key(ask.otherwise), Ask(ask.record, ask.platform, "", ask.claims, REFUSED)))
         return
     if ask.record not in known:
         known.append(ask.record)
-    hop.sends.append((ask.record, Bound(customer)))
+    hop.sends.append((ask.record, Bound(customer, ask.by)))
     for claimed in ask.claims:
         hop.sends.append((claimed, Claim(customer, ask.record, minted(ask.claims[0]))))
 
@@ -277,6 +290,7 @@ def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
         return
     row.customer, row.joined, row.pending, row.tentative = bound.customer, True, False, False
     parked, row.parked = row.parked, []
+    row.bond = evidence(bound.by, parked[0].change.change_id if parked else "")
     for one in parked:
         _forward(hop, bound.customer, one.change, one.at, policy)
 
@@ -288,7 +302,7 @@ def _forward(hop: Hop, customer: str, change: Change, at: Millis, policy: Policy
         hop.notes.append(_note("review", change, "a bound record names another customer"))
     for key in _unclaimed(row, change, policy):
         row.claimed = [*row.claimed, key][-PARKED_MAX:]
-        hop.sends.append((key, Claim(customer, change.record)))
+        hop.sends.append((key, Claim(customer, change.record, change_id=change.change_id)))
     if change.op == "delete":
         observed = _observed(change, at)
         row.closed_at = max(row.closed_at or observed, observed)
@@ -308,7 +322,10 @@ def _claim(hop: Hop, claim: Claim, policy: Policy) -> None:
     if row.customer != claim.customer:
         detail = "an identifier of this record belongs to another customer"
         hop.notes.append(_review_of(claim.record, claim.customer, detail))
-    elif row.tentative:
+        return
+    if not row.first and claim.change_id:
+        row.first = evidence(claim.record, claim.change_id)
+    if row.tentative:
         row.tentative = False
         if row.parked and not row.pending:
             row.pending = True

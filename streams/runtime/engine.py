@@ -9,6 +9,7 @@ from streams.codec import PublicCodec
 from streams.codec.internal import decode_customer_change, decode_receipt, decode_steward
 from streams.codec.public import ledger_key
 from streams.codec.state import decode_customer, encode_customer
+from streams.core.bonds import MADE
 from streams.core.decide import Decision, Input, Tick, check_change, decide
 from streams.core.fold import ContactUpdate
 from streams.core.identity import Ask, Bound, Message, customer_key
@@ -203,5 +204,8 @@ def _holding(customer_id: str, update: ContactUpdate, version: int) -> Holding:
 def _linked(customer_id: str, name: str, at: int) -> list[Emit]:
     """A record that a create made belongs to its customer before its platform speaks of it."""
     platform = name.partition(":")[0]
-    told: dict[str, Message] = {name: Bound(customer_id), customer_key(customer_id): Ask(name, platform, "")}
+    told: dict[str, Message] = {
+        name: Bound(customer_id, MADE),
+        customer_key(customer_id): Ask(name, platform, "", by=MADE),
+    }
     return [Emit(topics.IDENTITY, key.encode(), encode_message(one), timestamp_ms=at) for key, one in told.items()]

@@ -1,0 +1,39 @@
+"""Why a record belongs to its customer: what the identity rows keep of it, and in words (I1, I2).
+
+A row keeps two short texts: `bond`, what bound its record (a word below) and the change that was bound by it; and
+`first`, the record that named this row's key first and its change. No value of an identifier is in either.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streams.core.canonical import SEP
+
+# What bound a record, beside the kinds of identifiers (`external`, `email`, `phone`).
+ALONE: Final = "alone"
+"""Nothing matched: a customer of its own."""
+NAMED: Final = "customer_id"
+"""The change named its customer."""
+CLAIMED: Final = "claimed"
+"""Another record had named this one as an external id before it spoke."""
+REFUSED: Final = "refused"
+"""The customer that matched may not have another record of this platform (I2)."""
+MADE: Final = "made"
+"""A command of ours created it for its customer."""
+
+
+def kind_of(key: str) -> str:
+    """The kind of identifier that a row is keyed by."""
+    return key[1:].partition(":")[0] if key.startswith("@") else "external"
+
+
+def evidence(*parts: str) -> str:
+    """The stored form of a short piece of evidence."""
+    return SEP.join(parts)
+
+
+def parts_of(stored: str) -> tuple[str, str]:
+    """The two parts of a stored piece of evidence; empty where the row is from before it was kept."""
+    first, _, second = stored.partition(SEP)
+    return first, second
