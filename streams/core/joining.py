@@ -6,7 +6,7 @@ from streams.core.decide import Decision, settle
 from streams.core.fold import Fold
 from streams.core.ledger_fold import OPTED_IN, OPTED_OUT, entry_order
 from streams.core.rules import Policy
-from streams.core.state import Customer, Entry, Golden, Record
+from streams.core.state import Customer, Entry, Golden, Join, Record
 from streams.model import Millis
 
 MERGE_CONFLICT = "merge_conflict"
@@ -31,12 +31,18 @@ def refuses_merge(one: Customer, other: Customer, policy: Policy) -> str | None:
     return None
 
 
-def merge(survivor: Customer, other: Customer, at: Millis, request_id: str, policy: Policy) -> Decision:
-    """I4: the join of claims, shadows and ledger; platforms get what differs for their own record."""
+def merge(
+    survivor: Customer, other: Customer, at: Millis, request_id: str, policy: Policy, evidence: Join | None = None
+) -> Decision:
+    """I4: the join of claims, shadows and ledger; platforms get what differs for their own record.
+
+    `evidence`: who asked for it and why, kept for the explanation.
+    """
     conflicts = _conflicts(survivor, other)
     # The version is the greater plus one (R13): settling adds the one.
     survivor.version = max(survivor.version, other.version)
     _join(survivor, other)
+    survivor.joins = [*survivor.joins, *other.joins, evidence or Join(other.customer_id, at, request_id)]
     for key in conflicts:
         _add(survivor, key, Entry("opt_out", at, None, at, method=MERGE_CONFLICT, change_id=request_id, status=""))
     fold = _everything(survivor, at, request_id, policy)

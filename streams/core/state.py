@@ -238,10 +238,28 @@ class Unanswered(Struct):
     payload: bytes
 
 
+class Join(Struct):
+    """How another customer became part of this one: which request, by whom and why, and on what evidence (I4).
+
+    `identifier`: the kind that both had, `rule`: what allowed it, `change_ids`: the changes that said so; all empty
+    where a steward asked for it on no evidence of ours.
+    """
+
+    other_id: str
+    at: Millis
+    request_id: str
+    by: str | None = None
+    why: str | None = None
+    identifier: str = ""
+    rule: str = ""
+    change_ids: list[str] = []
+
+
 class Customer(Struct):
     """The keyed state. Consent keys are `contact point SEP channel SEP purpose`; see `ConsentKey`.
 
     `pruned`: keys whose oldest entries are only in the ledger any more. `appeared`: contact points that a pin set.
+    `joins`: the customers that became part of this one.
     """
 
     customer_id: str
@@ -265,6 +283,7 @@ class Customer(Struct):
     certificate: dict[str, str] = {}
     pruned: list[str] = []
     appeared: dict[str, Millis] = {}
+    joins: list[Join] = []
 
 
 class ConsentKey(NamedTuple):

@@ -24,7 +24,7 @@ from streams.core.fold import Fold
 from streams.core.identity import Arrive, Message, Row, customer_key, minted, row_key, step
 from streams.core.joining import merge, older, refuses_merge, unlink
 from streams.core.rules import Policy
-from streams.core.state import Customer
+from streams.core.state import Customer, Join
 from streams.core.steward import check_request
 from streams.model import Change, Command, Invalid, LedgerEntry, Millis, Note, Receipt, StewardRequest
 
@@ -188,7 +188,8 @@ class Pipeline:
             return
         self._aliases[joining.customer_id] = survivor.customer_id
         del self._customers[joining.customer_id]
-        self._follow(survivor.customer_id, merge(survivor, joining, at, request_id, self.policy), output)
+        evidence = Join(joining.customer_id, at, request_id, request.by, request.why)
+        self._follow(survivor.customer_id, merge(survivor, joining, at, request_id, self.policy, evidence), output)
 
     def _unlink(self, customer_id: str, request: StewardRequest, request_id: str, at: Millis, output: Output) -> None:
         state, name = self.customer(customer_id), request.record or ""
