@@ -24,6 +24,7 @@ CORE = (
     "echoes",
     "effective",
     "fold",
+    "history",
     "in_flight",
     "ledger_fold",
     "orders",

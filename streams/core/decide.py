@@ -5,6 +5,7 @@ Pure: no clock, no I/O. `decide` takes over the state that it is given; the call
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple, TypeAlias
 
@@ -57,6 +58,8 @@ class Decision(NamedTuple):
     notes: list[Note]
     contacts: list[ContactUpdate]
     links: list[str]
+    # Attributes that golden shows otherwise than before, those that are gone included, in order.
+    shown: Sequence[str] = ()
 
 
 def decide(state: Customer, event: Input, at: Millis, policy: Policy) -> Decision:
@@ -95,7 +98,7 @@ def settle(fold: Fold, cause: str | None = None) -> Decision:
 
 
 def _decision(fold: Fold) -> Decision:
-    return Decision(fold.state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links)
+    return Decision(fold.state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links, fold.shown)
 
 
 def _cause(event: Input) -> str:
@@ -287,13 +290,17 @@ def _resolve_attributes(fold: Fold) -> tuple[set[str], bool]:
         before = golden.get(attribute)
         after = resolve(state, fold.policy, attribute)
         if after is None:
-            golden.pop(attribute, None)
-            differs |= before is not None
+            if golden.pop(attribute, None) is not None:
+                differs = True
+                fold.shown.append(attribute)
             continue
         golden[attribute] = after
         if before is None or before.status != after.status or not same(before.canonical, after.canonical):
             differs = True
             changed.add(attribute)
+            fold.shown.append(attribute)
+        elif before.value != after.value:
+            fold.shown.append(attribute)  # the same value, spelt otherwise
     for attribute in changed:
         _free_refused(fold, attribute)
     return changed, differs

@@ -42,6 +42,7 @@ class Fold:
         "pairs",
         "policy",
         "reason",
+        "shown",
         "snapshot",
         "spoken",
         "state",
@@ -60,6 +61,8 @@ class Fold:
         self.ledger: list[LedgerEntry] = []
         self.commands: list[Command] = []
         self.contacts: list[ContactUpdate] = []
+        # Attributes that golden shows otherwise now, in order.
+        self.shown: list[str] = []
         # Attributes whose winner may differ now; (record, attribute) pairs whose shadow may differ from golden now.
         self.attributes: set[str] = set()
         self.pairs: dict[str, set[str]] = {}

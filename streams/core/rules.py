@@ -111,6 +111,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class HistoryRule:
+    """How much of a customer's history is kept. `max_entries` 0: none is written."""
+
+    max_entries: int = 200
+    max_age_ms: int = 63_072_000_000
+
+
+@dataclass(frozen=True)
 class Policy:
     """The versioned rules. Durations are in milliseconds here, in seconds in the file."""
 
@@ -120,6 +128,7 @@ class Policy:
     consent: ConsentRule = ConsentRule()
     identity: IdentityRule = IdentityRule()
     limits: Limits = Limits()
+    history: HistoryRule = HistoryRule()
     clock_skew_tolerance_ms: int = 300_000
     ping_pong_limit: int = 2
     ping_pong_window_ms: int = 3_600_000

@@ -114,6 +114,13 @@ class LimitsTable(_Table):
     appeared_max: Annotated[int, Field(ge=16, le=10_000)] = 128
 
 
+class HistoryTable(_Table):
+    """How much of each customer's history is kept; `max_entries = 0` writes none."""
+
+    max_entries: Annotated[int, Field(ge=0, le=2000)] = 200
+    max_age_s: Annotated[int, Field(ge=1, le=100 * 365 * 86_400)] = 63_072_000
+
+
 class PolicyDocument(_Table):
     """The whole file."""
 
@@ -131,6 +138,7 @@ class PolicyDocument(_Table):
     consent: ConsentTable = ConsentTable()
     identity: IdentityTable = IdentityTable()
     limits: LimitsTable = LimitsTable()
+    history: HistoryTable = HistoryTable()
 
 
 def read_document(path: Path) -> PolicyDocument:
