@@ -55,6 +55,8 @@ class PlatformRule:
     quirks: dict[str, dict[str, Quirk]] = field(default_factory=dict)
     # Records whose id starts so are evidence that cannot be written to: they make claims and are told nothing.
     read_only_prefixes: tuple[str, ...] = ()
+    # False where its connector has no way to erase a record.
+    erases: bool = True
 
     def tells(self, record_id: str) -> bool:
         """True where a record of this id can be told anything."""
@@ -89,10 +91,16 @@ class ConsentRule:
 
 @dataclass(frozen=True)
 class IdentityRule:
-    """Which identifiers bind, in order, and which values never do (I1, I2)."""
+    """Which identifiers bind, in order, and which values never do (I1, I2).
+
+    `merge`: which of them join two customers that both have one, at most `merges_per_day_max` times a customer and
+    day; everything else is for a steward to judge.
+    """
 
     match: tuple[str, ...] = ("external", "email")
     blocked: tuple[re.Pattern[str], ...] = ()
+    merge: tuple[str, ...] = ("external", "email")
+    merges_per_day_max: int = 5
 
 
 @dataclass(frozen=True)

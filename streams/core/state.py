@@ -147,6 +147,8 @@ class Record(Struct):
     """One customer's row in one platform. `open` is False after its deletion; late changes are fenced by it.
 
     `viewed`: the last full view, which says of every attribute not yet spoken of that there is nothing (R5).
+    `home`: the customer under which it was commanded first, where that is another one by now; its commands stay on
+    that customer's partition, where its fence is (R14).
     """
 
     platform: str
@@ -160,6 +162,7 @@ class Record(Struct):
     appeared: dict[str, Millis] = {}
     firsts: dict[str, Millis] = {}
     viewed: Held | None = None
+    home: str | None = None
 
 
 class Golden(Struct):
@@ -255,11 +258,43 @@ class Join(Struct):
     change_ids: list[str] = []
 
 
+class Intent(Struct):
+    """What was agreed to in one checkpoint and is carried out first thing in a later one (`core/moves.py`).
+
+    With a `record` that leaves for `target`, otherwise the whole customer surrenders to `target`.
+    """
+
+    request_id: str
+    at: Millis
+    target: str
+    record: str = ""
+    evidence: Join | None = None
+
+
+class Moves(Struct):
+    """What a customer that took part in a merge or an unlink must remember of it, so that nothing on its way is lost.
+
+    `survivor` makes it an alias; `request_id` is the merge that did. `parted`: unlinked records, and where they went.
+    `apart`: customers from which an unlink set it apart, so that only a steward joins them again. `returned`: merges
+    that could not be finished, by request, with the customer that was given back. `merged_day` and `merged_count`:
+    automatic merges in the last day (days since the epoch) that had any.
+    """
+
+    survivor: str | None = None
+    request_id: str = ""
+    parted: dict[str, str] = {}
+    apart: list[str] = []
+    intents: list[Intent] = []
+    returned: dict[str, str] = {}
+    merged_day: int = 0
+    merged_count: int = 0
+
+
 class Customer(Struct):
     """The keyed state. Consent keys are `contact point SEP channel SEP purpose`; see `ConsentKey`.
 
     `pruned`: keys whose oldest entries are only in the ledger any more. `appeared`: contact points that a pin set.
-    `joins`: the customers that became part of this one.
+    `joins`: the customers that became part of this one. `moves`: None but for a customer that took part in one.
     """
 
     customer_id: str
@@ -284,6 +319,7 @@ class Customer(Struct):
     pruned: list[str] = []
     appeared: dict[str, Millis] = {}
     joins: list[Join] = []
+    moves: Moves | None = None
 
 
 class ConsentKey(NamedTuple):

@@ -60,6 +60,8 @@ def compile_policy(document: PolicyDocument) -> Policy:
         identity=IdentityRule(
             match=document.identity.match,
             blocked=tuple(re.compile(pattern) for pattern in document.identity.blocked),
+            merge=document.identity.merge,
+            merges_per_day_max=document.identity.merges_per_day_max,
         ),
         limits=Limits(**document.limits.model_dump()),
         history=HistoryRule(document.history.max_entries, document.history.max_age_s * 1000),
@@ -86,6 +88,7 @@ def _platform(name: str, table: PlatformTable) -> PlatformRule:
         max_records=table.max_records,
         quirks=_quirks(table),
         read_only_prefixes=_read_only_prefixes(table),
+        erases=_erases(table.connector),
     )
 
 
@@ -116,6 +119,13 @@ def _read_only_prefixes(table: PlatformTable) -> tuple[str, ...]:
         return connector(table.connector).read_only_prefixes
     except Invalid:
         return ()
+
+
+def _erases(vendor: str) -> bool:
+    try:
+        return connector(vendor).erases
+    except Invalid:
+        return True
 
 
 def _quirk(table: QuirkTable) -> Quirk:

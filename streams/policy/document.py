@@ -84,10 +84,12 @@ class ConsentTable(_Table):
 
 
 class IdentityTable(_Table):
-    """Which identifiers bind a record, in order, and which values never do."""
+    """Which identifiers bind a record, in order, which values never do, and which join two customers by themselves."""
 
     match: tuple[Literal["external", "email", "phone"], ...] = ("external", "email")
     blocked: tuple[str, ...] = ()
+    merge: tuple[Literal["external", "email", "phone"], ...] = ("external", "email")
+    merges_per_day_max: Annotated[int, Field(ge=0, le=1000)] = 5
 
     @field_validator("blocked")
     @classmethod
