@@ -154,6 +154,13 @@ class Policy:
         validated = sorted(name for name, rule in self.attributes.items() if rule.validate_with is not None)
         object.__setattr__(self, "validated", tuple(validated))
 
+    def records_max(self, platform: str) -> int | None:
+        """I2: how many records of a platform one customer may have; None: any number."""
+        rule = self.platforms.get(platform)
+        if rule is None:
+            return None
+        return 1 if rule.unique else rule.max_records
+
     def is_contact(self, attribute: str) -> bool:
         """True where the values of an attribute are contact points; False also where this policy does not have it."""
         rule = self.attributes.get(attribute)

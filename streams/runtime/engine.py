@@ -12,7 +12,8 @@ from streams.codec.state import decode_customer, encode_customer
 from streams.core.bonds import MADE
 from streams.core.decide import Decision, Input, Tick, check_change, decide
 from streams.core.fold import ContactUpdate
-from streams.core.identity import Ask, Bound, Message, customer_key
+from streams.core.identity import Ask, Bound, Message
+from streams.core.repointing import customer_key
 from streams.core.rules import Policy
 from streams.core.state import PERSON, Customer
 from streams.core.steward import check_request

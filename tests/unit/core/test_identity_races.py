@@ -5,6 +5,7 @@ import random
 import pytest
 
 from streams.core.identity import Arrive, Claim, Message, Row, minted, step
+from streams.core.repointing import Met, customer_key
 from streams.model import Change, Identifiers
 from streams.policy import load_policy
 
@@ -54,11 +55,11 @@ def test_records_that_share_an_address_become_one_customer_in_whatever_order_the
     assert len({customer for _, customer in network.forwarded}) == 1
 
 
-def test_a_bound_record_keeps_its_customer_when_another_claims_it() -> None:
+def test_a_bound_record_keeps_its_customer_when_another_claims_it_and_the_two_are_to_be_judged() -> None:
     alone = minted("storefront:9")
     row = Row(customer=alone, joined=True)
 
     hop = step("storefront:9", row, Claim("c-other", "crm:003", instead_of=alone), 1_000, POLICY)
 
     assert hop.row.customer == alone
-    assert [note.kind for note in hop.notes] == ["review"]
+    assert hop.sends == [(customer_key(alone), Met(alone, "c-other", "crm:003", "external", ""))]
