@@ -100,7 +100,7 @@ def _attributes(view: dict[str, Any]) -> Table:
         why = f"{shown['status'] or 'empty'}: {shown['why']} ({shown['rule']})"
         table.add_row(name, *_claim(shown), why, style="bold")
         for loser in shown["losers"]:
-            table.add_row("  lost", *_claim(loser), f"{loser['reason']}: {loser['why']}")
+            table.add_row("  lost", *_claim(loser), f"{loser['reason']}: {loser['why']}; {loser['flip']['words']}")
         table.add_section()
     return table
 

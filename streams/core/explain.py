@@ -6,6 +6,7 @@ from typing import Any
 
 from streams.core.consent_words import consent_reasons, ledger_view
 from streams.core.contact_points import joined, split
+from streams.core.flips import flip_of, flip_view
 from streams.core.golden import golden_view
 from streams.core.held_back import held_back
 from streams.core.rules import AttributeRule, Policy
@@ -17,8 +18,9 @@ from streams.model import Millis, format_time
 def explain_view(state: Customer, policy: Policy, now: Millis) -> dict[str, Any]:
     """The golden view with reasons in words, the rule of each attribute, and what each record is still to be told.
 
-    Per attribute `rule` and `why`, per loser `why`; per consent `why` (sentences) and `entries` (the decisions, with
-    what became of each); `open`: what holds a record back from golden; `unanswered`: commands without a receipt.
+    Per attribute `rule` and `why`, per loser `why` and `flip` (`core/flips.py`); per consent `why` (sentences) and
+    `entries` (the decisions, with what became of each); `open`: what holds a record back from golden; `unanswered`:
+    commands without a receipt.
     An erased customer has only `erased_at`, and in `answers` what became of each erasure at a platform.
     """
     view = golden_view(state, policy)
@@ -30,6 +32,7 @@ def explain_view(state: Customer, policy: Policy, now: Millis) -> dict[str, Any]
         shown["why"] = _won(state, policy, rule, golden)
         for lost, one in zip(shown["losers"], losers(state, policy, attribute, golden), strict=True):
             lost["why"] = _lost(state, policy, rule, one, golden)
+            lost["flip"] = flip_view(flip_of(state, policy, attribute, one))
     for consent in view["consents"]:
         key = _key(consent)
         consent["why"] = consent_reasons(state, policy, key)

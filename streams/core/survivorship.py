@@ -29,6 +29,7 @@ class Loser(NamedTuple):
     at: Millis
     confidence: float | None
     reason: str
+    claim: Claim
 
 
 def resolve(state: Customer, policy: Policy, attribute: str) -> Golden | None:
@@ -116,9 +117,8 @@ def losers(state: Customer, policy: Policy, attribute: str, golden: Golden | Non
         for claim in _shown(rule, slot, slot.newest):
             if won is None or claim is not won.claim:
                 candidate = Candidate(name, state.records[name].platform, claim)
-                found.append(
-                    Loser(name, claim.value, claim.at, claim.confidence, _reason(policy, rule, candidate, won, golden))
-                )
+                reason = _reason(policy, rule, candidate, won, golden)
+                found.append(Loser(name, claim.value, claim.at, claim.confidence, reason, claim))
     return found
 
 

@@ -118,6 +118,64 @@ def test_partial_undeliverable_pinned_over_and_withdrawn_claims_say_so() -> None
     )
 
 
+def flips(told: Told, attribute: str) -> dict[str, dict[str, Any]]:
+    """The smallest change of each loser, by record."""
+    return {one["record"]: one["flip"] for one in explained(told)["attributes"][attribute]["losers"]}
+
+
+def test_each_loser_says_the_smallest_change_that_would_make_it_win() -> None:
+    told = Told()
+    told.values("crm:r1", 0, shipping_address=(OLD_HOME, 0.5), first_name="Ann")
+    told.values("storefront:s1", 5, shipping_address=(HOME, 0.95), first_name="Anna")
+    told.values("esp:e1", 5, shipping_address=PARTIAL)
+
+    address = flips(told, "shipping_address")
+    assert address["crm:r1"] == {
+        "words": "crm:r1 would win if storefront:s1 withdrew its value, and with confidence >= 0.80",
+        "withdraw": ["storefront:s1"],
+        "verdict": {"confidence": 0.8},
+    }
+    assert address["esp:e1"]["state"] == {
+        "value": "full",
+        "confidence": 0.8,
+        "missing": ["line1", "country", "postal_code"],
+    }
+    assert flips(told, "first_name")["crm:r1"] == {
+        "words": "crm:r1 would win with another value stated after 2026-01-10T12:00:05Z",
+        "state": {"value": "another", "after": "2026-01-10T12:00:05Z"},
+    }
+
+
+def test_a_platform_of_larger_rank_need_only_be_as_late_and_a_pin_must_be_taken_back_first() -> None:
+    told = Told()
+    told.values("crm:r1", 0, first_name="Ann", phone=PHONE)
+    told.values("esp:e1", 5, first_name="Anna")
+    told.ask(9, "pin", attribute="phone", value="+14155550101")
+
+    assert flips(told, "first_name")["crm:r1"]["words"] == (
+        "crm:r1 would win with another value stated at or after 2026-01-10T12:00:05Z"
+    )
+    assert flips(told, "phone")["crm:r1"] == {"words": "crm:r1 would win if phone were unpinned", "unpin": "phone"}
+
+
+def test_an_undeliverable_address_needs_another_verdict_and_a_withdrawn_value_a_new_statement() -> None:
+    told = Told()
+    told.values("crm:r1", 2, shipping_address=(OLD_HOME, 0.9), first_name="Ann")
+    judged(told, 3, "crm:r1", confidence=0.9, deliverable=False)
+    told.say("crm:r1", 4, attributes={"first_name": {"retract": True}})
+
+    assert flips(told, "first_name")["crm:r1"]["state"] == {"value": "any", "after": "2026-01-10T12:00:04Z"}
+    told.values("storefront:s1", 1, shipping_address=(HOME, 0.95))
+    assert flips(told, "shipping_address")["crm:r1"] == {
+        "words": (
+            "crm:r1 would win if storefront:s1 withdrew its value, "
+            "and with a verdict that it can be delivered to and confidence >= 0.80"
+        ),
+        "withdraw": ["storefront:s1"],
+        "verdict": {"confidence": 0.8, "deliverable": True},
+    }
+
+
 def test_each_status_of_a_winner_says_what_it_means() -> None:
     told = Told()
     told.values("crm:r1", 0, shipping_address=(OLD_HOME, 0.5), phone=PHONE)
