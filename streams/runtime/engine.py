@@ -22,6 +22,7 @@ from streams.model import Invalid
 from streams.runtime import topics
 from streams.runtime.binder import encode_message
 from streams.runtime.contacts import Holding, encode_holding
+from streams.runtime.historian import historied
 from streams.runtime.letters import Letters, alerts
 from streams.runtime.metrics import DECIDE_S, RECORDS, Tally
 
@@ -102,7 +103,7 @@ class Engine:
                 emits.append(self._letters.refuse(record, invalid, "TASK_PUT", __name__))
                 continue
             decision = self._decide(customer, state, event, record.timestamp_ms)
-            emits += self._emits(customer, decision, record.timestamp_ms)
+            emits += self._emits(customer, decision, record.timestamp_ms, event)
             state = decision.state
         if state is not None:
             _store(customer, state, due_before, rows)
@@ -149,8 +150,8 @@ class Engine:
         self._tally.add(decision.notes, decision.commands, decision.ledger)
         return decision
 
-    def _emits(self, customer: bytes, decision: Decision, at: int) -> list[Emit]:
-        """What goes out, consent first (C9)."""
+    def _emits(self, customer: bytes, decision: Decision, at: int, event: Input | None = None) -> list[Emit]:
+        """What goes out, consent first (C9), and the history of the event that caused it."""
         codec = self._codec
         emits = [
             Emit(topics.commands(one.platform), customer, codec.encode_command(one), timestamp_ms=at)
@@ -167,6 +168,8 @@ class Engine:
                 emits.append(Emit(topics.CONTACTS, update.contact_point.encode(), held, timestamp_ms=at))
         for name in decision.links:
             emits += _linked(decision.state.customer_id, name, at)
+        if event is not None and self._policy.history.max_entries:
+            emits += historied(customer, decision, event, at)
         return emits + alerts(decision.notes, at)
 
     def _fire(self, tick: Record, rows: Rows) -> list[Emit]:
@@ -180,7 +183,7 @@ class Engine:
             if state is None or state.due_at is None or state.due_at >= tick.timestamp_ms:
                 continue
             decision = self._decide(customer, state, Tick(), tick.timestamp_ms)
-            emits += self._emits(customer, decision, tick.timestamp_ms)
+            emits += self._emits(customer, decision, tick.timestamp_ms, Tick())
             _store(customer, decision.state, None, rows)
         return emits
 

@@ -15,9 +15,12 @@ from streams.lane import BatchTable, Emit, LaneApp, TopicSpec, ensure_topics, la
 from streams.policy import load_policy
 from streams.runtime import topics
 from streams.runtime.binder import Binder
+from streams.runtime.chapters import HistoryTable
+from streams.runtime.chapters import derive as derive_aged
 from streams.runtime.codecs import public_codec, register_schemas
 from streams.runtime.contacts import Contacts
 from streams.runtime.engine import Engine, derive
+from streams.runtime.historian import Historian
 from streams.runtime.intake import Intake
 from streams.runtime.letters import Letters
 from streams.runtime.security import client_auth, credentials
@@ -38,6 +41,7 @@ class EngineApp(NamedTuple):
     customers: BatchTable
     identity: BatchTable
     contacts: BatchTable
+    history: BatchTable
 
 
 def build_engine(settings: Settings, policy: Policy) -> EngineApp:
@@ -49,6 +53,7 @@ def build_engine(settings: Settings, policy: Policy) -> EngineApp:
     customers = BatchTable(app, "customers", count, derive=derive)
     identity = BatchTable(app, "identity", count)
     contacts = BatchTable(app, "contacts", count)
+    history = HistoryTable(app, "history", count, derive=derive_aged)
     limit = settings.record_max_bytes
     raw = [topics.raw(platform) for platform in policy.platforms]
     intake = Intake(policy, translators(policy, os.environ), codec, letters, limit)
@@ -60,7 +65,9 @@ def build_engine(settings: Settings, policy: Policy) -> EngineApp:
     engine = Engine(policy, codec, letters, limit, settings.due_max)
     lane_agent(app, inputs, count, customers, engine, "engine")
     lane_agent(app, [topics.CONTACTS], count, contacts, Contacts(codec, letters), "contacts")
-    built = EngineApp(app, policy, customers, identity, contacts)
+    historian = Historian(policy.history, letters, limit)
+    lane_agent(app, [topics.HISTORY], count, history, historian, "history")
+    built = EngineApp(app, policy, customers, identity, contacts, history)
     _tick(built, settings)
     return built
 
@@ -83,7 +90,7 @@ def engine_specs(settings: Settings, policy: Policy) -> list[TopicSpec]:
     """All topics that the engine needs, changelogs included."""
     register_schemas(public_codec(settings), policy)
     built = build_engine(settings, policy)
-    tables = (built.customers, built.identity, built.contacts)
+    tables = (built.customers, built.identity, built.contacts, built.history)
     return [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]
 
 
@@ -95,7 +102,7 @@ def run_engine(settings: Settings) -> NoReturn:
     policy = load_policy(settings.policy_path)
     register_schemas(public_codec(settings), policy)
     built = build_engine(settings, policy)
-    tables = (built.customers, built.identity, built.contacts)
+    tables = (built.customers, built.identity, built.contacts, built.history)
     specs = [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]
     asyncio.run(ensure_topics(settings.bootstrap, specs, client_auth(settings)))
     add_views(built, settings)

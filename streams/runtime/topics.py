@@ -16,6 +16,7 @@ SUPPRESSIONS = "suppressions"
 CONTACTS = "contacts"
 DEAD_LETTERS = "dead-letters"
 NOTES = "notes"
+HISTORY = "history"
 
 DAY_MS = 86_400_000
 _KEEP_FOR_EVER = {"retention.ms": "-1"}
@@ -75,5 +76,6 @@ def topic_specs(policy: Policy, partitions: int, replication: int = -1) -> list[
         (CONTACTS, _WEEK),
         (DEAD_LETTERS, _MONTH),
         (NOTES, _MONTH),
+        (HISTORY, _WEEK),
     ]
     return [TopicSpec(name, partitions, config, replication) for name, config in configured]

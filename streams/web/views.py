@@ -41,7 +41,7 @@ def add_views(
     built: EngineApp, settings: Settings, rows: RowSource | None = None, now: Callable[[], Millis] = wall_clock
 ) -> None:
     """Add every view to the engine's app; they answer on any worker for any key."""
-    tables = [built.customers, built.identity, built.contacts]
+    tables = [built.customers, built.identity, built.contacts, built.history]
     source = rows if rows is not None else RowReader(built.app, tables, settings.view_token)
     lookups = Lookups(source, built.policy)
     add_health(built.app, tables, Access(settings.view_token, settings.node_url))

@@ -1,0 +1,120 @@
+"""The historian: entries of the topic `history` folded into the table of the same name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from streams.core.decide import Decision, Input
+from streams.core.history import ENTRY, entry_of
+from streams.core.rules import HistoryRule
+from streams.core.timeline import Graft, Message, Moved, decode_message, encode_message
+from streams.lane import Batch, Done, Emit, Record, Rows
+from streams.model import Invalid, Millis
+from streams.runtime import topics
+from streams.runtime.chapters import AGED, Book, Bounds, aged_customer, aged_key, checked, head_key
+from streams.runtime.letters import Letters
+from streams.runtime.metrics import RECORDS
+
+# Histories that one batch looks through for what has become too old.
+SWEEP_MAX = 64
+
+
+def wall_clock() -> Millis:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def historied(customer: bytes, decision: Decision, event: Input, at: Millis) -> list[Emit]:
+    """The history entry of one input with the Kafka timestamp `at`; none where it changed nothing."""
+    return entry_emits(customer, entry_of(decision, event, at), at)
+
+
+def entry_emits(customer: bytes, entry: bytes | None, at: Millis) -> list[Emit]:
+    """An entry that was made elsewhere, such as that of a merge (`timeline.whole_entry`)."""
+    return [] if entry is None else [Emit(topics.HISTORY, customer, entry, timestamp_ms=at)]
+
+
+def moved_emit(customer: bytes, survivor: str, at: Millis) -> Emit:
+    """The history of a merged customer goes to its survivor. Emitted once the customer has become an alias."""
+    return Emit(topics.HISTORY, customer, encode_message(Moved(survivor)), timestamp_ms=at)
+
+
+def forget_emit(customer: bytes, at: Millis) -> Emit:
+    """A tombstone: nothing of the customer's history is kept, and nothing is ever added again."""
+    return Emit(topics.HISTORY, customer, None, timestamp_ms=at)
+
+
+class Historian:
+    """Processor of `history`, over the table `history`."""
+
+    def __init__(
+        self, rule: HistoryRule, letters: Letters, record_max_bytes: int, now: Callable[[], Millis] = wall_clock
+    ) -> None:
+        self._rule = rule
+        self._letters = letters
+        self._record_max_bytes = record_max_bytes
+        self._now = now
+
+    def keys(self, batch: Batch) -> Iterable[bytes]:
+        """The heads of the batch's customers."""
+        return {head_key(one.key) for one in batch.records if one.key is not None}
+
+    async def process(self, batch: Batch, rows: Rows) -> Done:
+        """Each record at its customer's book; a book is saved once for the batch."""
+        RECORDS.labels(batch.topic).inc(len(batch.records))
+        bounds = Bounds(self._rule.max_entries, self._now() - self._rule.max_age_ms, self._record_max_bytes)
+        books: dict[bytes, Book] = {}
+        emits: list[Emit] = []
+        dead = 0
+        for record in batch.records:
+            try:
+                emits += self._take(record, books, rows, bounds)
+            except Invalid as invalid:
+                dead += 1
+                emits.append(self._letters.refuse(record, invalid, "TASK_PUT", __name__))
+        self._sweep(rows, books, bounds)
+        for book in books.values():
+            book.save()
+        self._letters.count(len(batch.records), dead)
+        return Done(emits)
+
+    def _take(self, record: Record, books: dict[bytes, Book], rows: Rows, bounds: Bounds) -> list[Emit]:
+        customer = checked(record.key)
+        book = books.get(customer)
+        if book is None:
+            book = books[customer] = Book(customer, rows)
+        value = record.value
+        if value is None:
+            book.empty()
+        elif value[:1] == ENTRY:
+            book.append(value, bounds)
+        else:
+            return _moved(record, decode_message(value), book, bounds)
+        return []
+
+    def _sweep(self, rows: Rows, books: dict[bytes, Book], bounds: Bounds) -> None:
+        """Drop what has become too old of histories to which nothing is added any more."""
+        for key, _ in rows.scan_local(AGED, aged_key(bounds.cutoff, b""), SWEEP_MAX):
+            rows.delete_local(key)
+            customer = aged_customer(key)
+            book = books.get(customer)
+            if book is None:
+                book = books[customer] = Book(customer, rows)
+            book.trim(bounds)
+
+
+def _moved(record: Record, message: Message, book: Book, bounds: Bounds) -> list[Emit]:
+    """The history of a merged customer on its way: its parts to the survivor, and on to that one's own survivor."""
+    survivor = book.head.survivor
+    if isinstance(message, Graft):
+        if survivor is None:
+            book.graft(message, bounds)
+            return []
+        return [Emit(topics.HISTORY, survivor.encode(), record.value, timestamp_ms=record.timestamp_ms)]
+    key = message.survivor.encode()
+    if survivor is not None or book.head.forgotten or key == book.customer:
+        return []
+    emits = [Emit(topics.HISTORY, key, encode_message(one), timestamp_ms=record.timestamp_ms) for one in book.parts()]
+    book.empty(message.survivor)
+    return emits
