@@ -120,6 +120,11 @@ class Connector(Protocol):
         """Record ids that start so are evidence (an order), never told anything."""
         ...
 
+    @property
+    def erases(self) -> bool:
+        """Whether the client carries out an `erase` command."""
+        ...
+
     def configured(self, settings: Mapping[str, str]) -> Connector:
         """The connector with those of its settings that translation needs; the others may be missing."""
         ...

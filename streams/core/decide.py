@@ -17,7 +17,7 @@ from streams.core.claims import delete_record, empty_shadows, state_attribute
 from streams.core.commands import emit
 from streams.core.consent import state_consent, state_suppression
 from streams.core.effective import announce_contacts, resolve_consents, touch_deadlines
-from streams.core.erasure import fold_erased
+from streams.core.erasure import Erasure, erase, fold_erased
 from streams.core.fold import ContactUpdate, Fold, Said
 from streams.core.in_flight import emit_again, forget_ended, next_due
 from streams.core.pruning import prune
@@ -60,14 +60,17 @@ class Decision(NamedTuple):
     links: list[str]
     # Attributes that golden shows otherwise than before, those that are gone included, in order.
     shown: Sequence[str] = ()
+    erasure: Erasure | None = None
 
 
 def decide(state: Customer, event: Input, at: Millis, policy: Policy) -> Decision:
     """Fold `event` (Kafka timestamp `at`, ms) into `state`; commands, ledger rows and notes in order of emission."""
     fold = Fold(state, policy, at, _cause(event))
     if state.erased_at is not None:
-        fold_erased(fold, event)
-        return _decision(fold)
+        erasure = fold_erased(fold, event)
+        return _decision(fold, erasure)
+    if isinstance(event, StewardRequest) and event.action == "erase":
+        return _erased(fold, event)
     state.clock = max(state.clock, at)
     touch_deadlines(fold)
     _fold_input(fold, event)
@@ -97,8 +100,16 @@ def settle(fold: Fold, cause: str | None = None) -> Decision:
     return _decision(fold)
 
 
-def _decision(fold: Fold) -> Decision:
-    return Decision(fold.state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links, fold.shown)
+def _erased(fold: Fold, request: StewardRequest) -> Decision:
+    """K3: the end of this customer, unless the request is an old one again."""
+    request_id = request.request_id or fold.cause
+    return _decision(fold, None if request_id in fold.state.requests else erase(fold, request_id))
+
+
+def _decision(fold: Fold, erasure: Erasure | None = None) -> Decision:
+    return Decision(
+        fold.state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links, fold.shown, erasure
+    )
 
 
 def _cause(event: Input) -> str:

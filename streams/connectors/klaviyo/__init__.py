@@ -38,6 +38,7 @@ class Klaviyo:
     vendor: str = "klaviyo"
     settings: tuple[Setting, ...] = SETTINGS
     rate: Rate = RATE
+    erases: bool = True
 
     @property
     def read_only_prefixes(self) -> tuple[str, ...]:

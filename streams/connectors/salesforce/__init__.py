@@ -52,6 +52,7 @@ class Salesforce:
     vendor: str = "salesforce"
     settings: tuple[Setting, ...] = SETTINGS
     rate: Rate = RATE
+    erases: bool = True
 
     @property
     def read_only_prefixes(self) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class ShopifyConnector:
     rate = Rate(requests_per_s=5.0, burst=20)
     # Orders are evidence: a customer's row is told, its orders are not.
     read_only_prefixes: tuple[str, ...] = ("orders-", "order-")
+    erases: bool = True
     quirks: Mapping[str, Mapping[str, Any]] = {
         "first_name": _LENGTH_MAX,
         "last_name": _LENGTH_MAX,

@@ -25,6 +25,7 @@ class SmartyConnector:
     )
     rate = Rate(requests_per_s=10.0, burst=10, batch_max=BATCH_MAX)
     read_only_prefixes: tuple[str, ...] = ()
+    erases: bool = False
     quirks: Mapping[str, Mapping[str, Any]] = {}
 
     def configured(self, settings: Mapping[str, str]) -> SmartyConnector:
