@@ -280,6 +280,8 @@ def as_of(kept: Kept, at: Millis) -> Snapshot | None:
     Empty, and whole, before a customer's first entry.
     """
     since = known_from(kept)
+    if kept.base is None and not kept.entries:
+        return None
     if since is not None and at < since:
         return None
     snapshot = begun(kept.base)

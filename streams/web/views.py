@@ -21,6 +21,7 @@ from streams.runtime.settings import Settings
 from streams.web.answers import refused, shown
 from streams.web.comparison import compare
 from streams.web.guard import Access
+from streams.web.history import add_history
 from streams.web.lookups import Lookups
 from streams.web.pages import add_health
 from streams.web.rendering import quoted
@@ -49,6 +50,7 @@ def add_views(
     _add_search(built.app, lookups)
     # Before `/customers/{id}`, whose id may hold slashes.
     _add_searches_by_name(built.app, lookups, now)
+    add_history(built.app, source, lookups, now)
     _add_customers(built.app, lookups, now)
 
 
@@ -72,7 +74,8 @@ def _add_search(app: LaneApp, lookups: Lookups) -> None:
     async def start(request: web.Request) -> web.Response:
         """Where a person begins."""
         paths = ["/customers/{id}", "/customers/by/{platform}/{record_id}", "/customers/by/email/{address}"]
-        paths += ["/explain/{id}", "/consents/{contact_point}", "/metrics", "/healthz", "/readyz"]
+        paths += ["/customers/{id}/history", "/explain/{id}", "/consents/{contact_point}"]
+        paths += ["/metrics", "/healthz", "/readyz"]
         return shown(request, {"views": paths}, "start.html", lambda: {"platforms": list(lookups.policy.platforms)})
 
     @page(app, "/find")
