@@ -127,8 +127,9 @@ def _acknowledge(slot: Slot, sent: Sent, at: int) -> None:
 def _fold_create(fold: Fold, command_id: str, command: Unanswered, receipt: Receipt) -> None:
     """The platform's new record joins the customer, holding what it was created with."""
     slot = fold.state.creates.get(command.platform)
-    sent = slot.sent[-1] if slot is not None and slot.sent else None
-    if slot is None or sent is None or sent.command_id != command_id:
+    # After a merge there may be two.
+    sent = next((one for one in slot.sent if one.command_id == command_id), None) if slot is not None else None
+    if slot is None or sent is None:
         fold.note("receipt_unmatched", detail=receipt.outcome)
         return
     sent.outcome = OUTCOMES[receipt.outcome]
@@ -142,6 +143,8 @@ def _fold_create(fold: Fold, command_id: str, command: Unanswered, receipt: Rece
     record = fold.state.records.get(name)
     if record is None:
         record = fold.state.records[name] = Record(command.platform, receipt.record_id)
+        if receipt.customer_id not in (None, fold.state.customer_id):
+            record.home = receipt.customer_id
         fold.links.append(name)
     at = receipt.at if receipt.at is not None else fold.at
     for attribute, assignment in decode_command(command.payload).attributes.items():

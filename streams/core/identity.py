@@ -16,6 +16,8 @@ import msgspec
 
 from streams.core import canonical
 from streams.core.bonds import ALONE, CLAIMED, NAMED, REFUSED, evidence, kind_of
+from streams.core.forgetting import Erase, forget, only_late, refused
+from streams.core.repointing import CLAIMERS_MAX, Proposal, Repointing, customer_key, meet, repoint
 from streams.core.rules import Policy
 from streams.model import Change, Millis, Note
 
@@ -34,7 +36,8 @@ class Row(msgspec.Struct, array_like=True):
 
     `tentative`: a record on its way claimed the row for a customer that it may yet find to be another.
     `fenced_at`: the deletion that ended the link before this one. `bond` and `first` are evidence (`core/bonds.py`):
-    what bound this record, and who named this key first.
+    what bound this record, and who named this key first. `customer` in a customer's own row: it was merged into that
+    one. `claimers`: the records that claim this identifier for its customer. `erased_at`: see `core/forgetting.py`.
     """
 
     customer: str | None = None
@@ -49,6 +52,8 @@ class Row(msgspec.Struct, array_like=True):
     fenced_at: Millis | None = None
     bond: str = ""
     first: str = ""
+    erased_at: Millis | None = None
+    claimers: list[str] = []
 
 
 class Arrive(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -70,7 +75,8 @@ class Visit(msgspec.Struct, frozen=True, array_like=True, tag=1):
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """A record asks a customer to join it (I2); `otherwise` is the customer it becomes if refused.
 
-    `by`: the kind of what led there, a word of `core/bonds.py`.
+    `by`: the kind of what led there, a word of `core/bonds.py`. `after`: the erasure of the customer that was asked
+    first; what the record said until then is dropped (K3).
     """
 
     record: str
@@ -78,13 +84,16 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
     otherwise: str
     claims: tuple[str, ...] = ()
     by: str = ALONE
+    after: Millis | None = None
 
 
 class Bound(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """The answer, at the row of the record; `by` is the asking's."""
+    """The answer, at the row of the record; `by`, `claims` and `after` are the asking's."""
 
     customer: str
     by: str = ALONE
+    claims: tuple[str, ...] = ()
+    after: Millis | None = None
 
 
 class Claim(msgspec.Struct, frozen=True, array_like=True, tag=4):
@@ -99,7 +108,7 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, tag=4):
     change_id: str = ""
 
 
-Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim
+Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim | Erase | Repointing
 
 
 class Forward(NamedTuple):
@@ -111,22 +120,18 @@ class Forward(NamedTuple):
 
 
 class Hop(NamedTuple):
-    """What one step made of one row. `full` is True where the row cannot park another change."""
+    """What one step made of one row."""
 
     row: Row
     sends: list[tuple[str, Message]]
     forwards: list[Forward]
     notes: list[Note]
+    proposals: list[Proposal]
 
 
 def row_key(change: Change) -> str:
     """The row at which a change arrives: its record's, or that of the record its verdicts are about (R8)."""
     return change.verdicts[0].record if change.only_verdicts else change.record
-
-
-def customer_key(customer_id: str) -> str:
-    """The row of a customer."""
-    return f"@customer:{customer_id}"
 
 
 def minted(*names: str) -> str:
@@ -165,7 +170,7 @@ def _blocked(policy: Policy, *forms: str) -> bool:
 
 def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Hop:
     """Take one message at its row; `at` is the Kafka timestamp of the change that started it."""
-    hop = Hop(row, [], [], [])
+    hop = Hop(row, [], [], [], [])
     match message:
         case Arrive():
             _arrive(hop, message.change, at, policy)
@@ -176,12 +181,18 @@ def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Ho
         case Bound():
             _bound(hop, key, message, policy)
         case Claim():
-            _claim(hop, message, policy)
+            _claim(hop, key, message, policy)
+        case Erase():
+            forget(hop, key, message)
+        case _:
+            repoint(hop, key, message, at, policy)
     return hop
 
 
 def _arrive(hop: Hop, change: Change, at: Millis, policy: Policy) -> None:
     row = hop.row
+    if row.erased_at is not None and refused(hop, change, _observed(change, at)):
+        return
     if row.fenced_at is not None and not change.only_verdicts and _observed(change, at) <= row.fenced_at:
         # K2: it belongs to a link that has ended; read again, it must not end or feed the one there is now.
         hop.notes.append(_note("deleted_drop", change))
@@ -235,7 +246,9 @@ def _start(hop: Hop, change: Change, policy: Policy) -> None:
 def _bind_without_answer(hop: Hop, change: Change, policy: Policy) -> None:
     """The row is full: the record becomes a customer of its own rather than stall or lose a change."""
     hop.notes.append(_note("review", change, "binding took too long: the record became a customer of its own"))
-    _bound(hop, change.record, Bound(minted(change.record)), policy)
+    alone = minted(change.record)
+    hop.sends.append((customer_key(alone), Ask(change.record, change.platform, "")))
+    _bound(hop, change.record, Bound(alone), policy)
 
 
 def _visit(hop: Hop, key: str, visit: Visit) -> None:
@@ -263,43 +276,70 @@ def _visit(hop: Hop, key: str, visit: Visit) -> None:
 
 def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
     """I2: a platform with `unique` allows one record per customer; what is refused goes to review."""
+    if hop.row.customer is not None:
+        hop.sends.append((customer_key(hop.row.customer), ask))
+        return
     customer = key.removeprefix("@customer:")
+    if hop.row.erased_at is not None:
+        # K3: the id never comes back to life. Its successor follows from the erasure, so that all who ask meet again.
+        following = msgspec.structs.replace(ask, after=hop.row.erased_at)
+        hop.sends.append((customer_key(minted(customer, str(hop.row.erased_at))), following))
+        return
     known = hop.row.records.setdefault(ask.platform, [])
-    rule = policy.platforms.get(ask.platform)
-    most = 1 if rule is not None and rule.unique else rule.max_records if rule is not None else None
+    most = policy.records_max(ask.platform)
     if ask.otherwise and ask.record not in known and most is not None and len(known) >= most:
-        hop.notes.append(
-            Note(
-                kind="review", platform=ask.platform, customer_id=customer, detail="no further record of this platform"
-            )
-        )
+        hop.notes.append(_no_further(ask, customer))
         hop.sends.append((customer_key(ask.otherwise), Ask(ask.record, ask.platform, "", ask.claims, REFUSED)))
         return
     if ask.record not in known:
         known.append(ask.record)
-    hop.sends.append((ask.record, Bound(customer, ask.by)))
-    for claimed in ask.claims:
-        hop.sends.append((claimed, Claim(customer, ask.record, minted(ask.claims[0]))))
+    hop.sends.append((ask.record, Bound(customer, ask.by, ask.claims, ask.after)))
+
+
+def _no_further(ask: Ask, customer: str) -> Note:
+    detail = "no further record of this platform"
+    record_id = ask.record.partition(":")[2]
+    return Note(
+        "review",
+        platform=ask.platform,
+        record_id=record_id,
+        customer_id=customer,
+        detail=detail,
+        other_id=ask.otherwise,
+        identifier=ask.by,
+        rule="records_max",
+    )
 
 
 def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
+    """Claims follow the first change of a customer: whoever meets it in an identifier finds it there."""
     row = hop.row
+    if row.erased_at is not None or (bound.after is not None and only_late(hop, bound.after, bound.claims)):
+        return
     if row.joined and not row.pending:
+        _claim_all(hop, key, row.customer or "", bound.claims, "")
         if row.customer != bound.customer:
-            hop.notes.append(_review_of(key, bound.customer, "a bound record was created for another customer"))
+            meet(hop, row.customer or "", bound.customer, key, bound.by, "")
         return
     row.customer, row.joined, row.pending, row.tentative = bound.customer, True, False, False
     parked, row.parked = row.parked, []
-    row.bond = evidence(bound.by, parked[0].change.change_id if parked else "")
+    cause = parked[0].change.change_id if parked else ""
+    row.bond = evidence(bound.by, cause)
+    row.claimed = [*row.claimed, *bound.claims]
+    _claim_all(hop, key, bound.customer, bound.claims, cause)
     for one in parked:
         _forward(hop, bound.customer, one.change, one.at, policy)
 
 
+def _claim_all(hop: Hop, record: str, customer: str, claims: tuple[str, ...], change_id: str) -> None:
+    """What the record claimed on its way, for a customer that it may not have become."""
+    hop.sends.extend((key, Claim(customer, record, minted(claims[0]), change_id)) for key in claims)
+
+
 def _forward(hop: Hop, customer: str, change: Change, at: Millis, policy: Policy) -> None:
     row = hop.row
-    if change.customer_id not in (None, customer) and not change.only_verdicts:
-        hop.notes.append(_note("rebind_refused", change))
-        hop.notes.append(_note("review", change, "a bound record names another customer"))
+    if change.customer_id is not None and change.customer_id != customer and not change.only_verdicts:
+        meet(hop, customer, change.customer_id, change.record, NAMED, change.change_id)
     for key in _unclaimed(row, change, policy):
         row.claimed = [*row.claimed, key][-PARKED_MAX:]
         hop.sends.append((key, Claim(customer, change.record, change_id=change.change_id)))
@@ -314,15 +354,19 @@ def _unclaimed(row: Row, change: Change, policy: Policy) -> Iterator[str]:
         yield from (key for key in identifier_keys(change, policy) if key not in row.claimed)
 
 
-def _claim(hop: Hop, claim: Claim, policy: Policy) -> None:
-    """The first customer keeps an identifier, and a bound record its customer; the rest is for a steward to judge."""
+def _claim(hop: Hop, key: str, claim: Claim, policy: Policy) -> None:
+    """The first customer keeps an identifier, and a bound record its customer; two that meet here are judged.
+
+    A tentative claim, by a record that may yet find another customer, gives way to any that is made in earnest.
+    """
     row = hop.row
-    if row.customer is None or (not row.joined and row.customer == claim.instead_of):
+    if row.customer is None or row.tentative:
         row.customer = claim.customer
     if row.customer != claim.customer:
-        detail = "an identifier of this record belongs to another customer"
-        hop.notes.append(_review_of(claim.record, claim.customer, detail))
+        meet(hop, row.customer, claim.customer, claim.record, kind_of(key), claim.change_id)
         return
+    if claim.record not in row.claimers:
+        row.claimers = [*row.claimers, claim.record][-CLAIMERS_MAX:]
     if not row.first and claim.change_id:
         row.first = evidence(claim.record, claim.change_id)
     if row.tentative:
@@ -330,11 +374,6 @@ def _claim(hop: Hop, claim: Claim, policy: Policy) -> None:
         if row.parked and not row.pending:
             row.pending = True
             _start(hop, row.parked[0].change, policy)
-
-
-def _review_of(record: str, customer: str, detail: str) -> Note:
-    platform, _, record_id = record.partition(":")
-    return Note(kind="review", platform=platform, record_id=record_id, customer_id=customer, detail=detail)
 
 
 def _note(kind: str, change: Change, detail: str | None = None) -> Note:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import NamedTuple
+
 from streams.core.decide import Decision, settle
 from streams.core.fold import Fold
-from streams.core.ledger_fold import OPTED_IN, OPTED_OUT, entry_order
+from streams.core.ledger_fold import OPTED_IN, OPTED_OUT, UNKNOWN, entry_order
 from streams.core.rules import Policy
-from streams.core.state import Customer, Entry, Golden, Join, Record
+from streams.core.state import ConsentState, Customer, Entry, Golden, Join, Record
 from streams.model import Millis
 
 MERGE_CONFLICT = "merge_conflict"
 
 
-def older(one: Customer, other: Customer) -> tuple[Customer, Customer]:
-    """I3: the older survives; at equal age the smaller id. Returns (survivor, other)."""
-    if (other.born_at, other.customer_id) < (one.born_at, one.customer_id):
-        return other, one
-    return one, other
+def open_records(state: Customer) -> dict[str, int]:
+    """How many open records of each platform a customer has."""
+    return dict(Counter(record.platform for record in state.records.values() if record.open))
 
 
-def refuses_merge(one: Customer, other: Customer, policy: Policy) -> str | None:
-    """I2: the platform that allows one record per customer and would have two; None where nothing is in the way."""
-    for platform, rule in policy.platforms.items():
-        most = 1 if rule.unique else rule.max_records
-        if most is None:
-            continue
-        held = [record for state in (one, other) for record in state.records.values() if record.open]
-        if sum(1 for record in held if record.platform == platform) > most:
+def refuses_merge(one: dict[str, int], other: dict[str, int], policy: Policy) -> str | None:
+    """I2: the platform of which the two together have too many open records; None where nothing is in the way."""
+    for platform in policy.platforms:
+        most = policy.records_max(platform)
+        if most is not None and one.get(platform, 0) + other.get(platform, 0) > most:
             return platform
     return None
 
@@ -55,7 +53,8 @@ def merge(
 
 def _join(survivor: Customer, other: Customer) -> None:
     survivor.clock = max(survivor.clock, other.clock)
-    survivor.records.update(other.records)
+    survivor.seq = max(survivor.seq, other.seq)
+    _join_records(survivor, other)
     for key, pin in other.pins.items():
         known = survivor.pins.get(key)
         if known is None or (pin.at, pin.request_id) > (known.at, known.request_id):
@@ -66,11 +65,42 @@ def _join(survivor: Customer, other: Customer) -> None:
     for key, words in other.reach.items():
         survivor.reach.setdefault(key, {}).update(words)
     survivor.unanswered.update(other.unanswered)
-    survivor.creates = {**other.creates, **survivor.creates}
+    for platform, slot in other.creates.items():
+        known_slot = survivor.creates.setdefault(platform, slot)
+        if known_slot is not slot:
+            known_slot.sent = [*slot.sent, *known_slot.sent]
+    survivor.pruned = sorted({*survivor.pruned, *other.pruned})
+    _join_carried(survivor, other)
     for contact_point, at in other.appeared.items():
         survivor.appeared[contact_point] = min(at, survivor.appeared.get(contact_point, at))
-    survivor.requests = [*survivor.requests, *other.requests]
+    survivor.requests = [*other.requests, *survivor.requests]
     survivor.aliases = sorted({*survivor.aliases, *other.aliases, other.customer_id})
+
+
+def _join_records(survivor: Customer, other: Customer) -> None:
+    """A record that both know was deleted and linked anew: the later link holds, with the fence of the earlier (K2)."""
+    for name, record in other.records.items():
+        if record.home is None:
+            record.home = other.customer_id
+        known = survivor.records.get(name)
+        if known is None:
+            survivor.records[name] = record
+            continue
+        later, earlier = (known, record) if _link_order(known) >= _link_order(record) else (record, known)
+        if earlier.deleted_at is not None:
+            later.deleted_at = max(earlier.deleted_at, later.deleted_at or 0)
+        survivor.records[name] = later
+
+
+def _link_order(record: Record) -> tuple[bool, Millis]:
+    return (record.open, record.last_at)
+
+
+def _join_carried(survivor: Customer, other: Customer) -> None:
+    """C5: what was carried stays carried, also where the opt-out that it came from is only in the ledger any more."""
+    for key, known in other.consents.items():
+        if known.carried_at is not None and key not in survivor.consents:
+            survivor.consents[key] = ConsentState(UNKNOWN, False, carried_at=known.carried_at)
 
 
 def _add(state: Customer, key: str, entry: Entry) -> None:
@@ -105,23 +135,31 @@ def _everything(state: Customer, at: Millis, cause: str, policy: Policy) -> Fold
     return fold
 
 
-def unlink(
-    state: Customer, name: str, new_id: str, at: Millis, request_id: str, policy: Policy
-) -> tuple[Decision, Decision] | None:
-    """I4: the record leaves with its own claims and consents; each side gets corrections only. None: not linked here.
+class Part(NamedTuple):
+    """What an unlink makes: the decision of the customer that stays, and the new one's state, not settled yet."""
 
-    The first decision is of the customer that stays, the second of the new one, which starts above the old version.
+    stays: Decision
+    moved: Customer
+    foreign: dict[str, Golden]
+
+
+def part(state: Customer, name: str, new_id: str, at: Millis, request_id: str, policy: Policy) -> Part:
+    """I4: the record leaves with its own claims, consents and commands in flight; each side gets corrections only.
+
+    The record must be linked. `foreign`: what was golden before, of which each side takes back what is not its own.
     """
-    record = state.records.pop(name, None)
-    if record is None:
-        return None
+    record = state.records.pop(name)
     moved = Customer(new_id, record_born(record, at), state.version, state.clock, state.policy_version)
     moved.records[name] = record
+    if record.home is None:
+        record.home = state.customer_id
+    for command_id, command in list(state.unanswered.items()):
+        if name in (command.record_id, f"{command.platform}:{command.record_id}"):
+            moved.unanswered[command_id] = state.unanswered.pop(command_id)
+    moved.version += 1
     _part_ledger(state, moved, name)
     foreign = dict(state.golden)
-    stays = _settled_apart(state, foreign, at, request_id, policy)
-    moved.version += 1
-    return stays, _settled_apart(moved, foreign, at, request_id, policy)
+    return Part(settle_apart(state, foreign, at, request_id, policy), moved, foreign)
 
 
 def record_born(record: Record, otherwise: Millis) -> Millis:
@@ -147,9 +185,8 @@ def _part_ledger(state: Customer, moved: Customer, name: str) -> None:
             moved.reach[key] = {name: words.pop(name)}
 
 
-def _settled_apart(
-    state: Customer, foreign: dict[str, Golden], at: Millis, request_id: str, policy: Policy
-) -> Decision:
+def settle_apart(state: Customer, foreign: dict[str, Golden], at: Millis, request_id: str, policy: Policy) -> Decision:
+    """Resolve everything again on one side of an unlink."""
     fold = _everything(state, at, request_id, policy)
     fold.reason = "unlink"
     _clear_foreign(fold, foreign)

@@ -1,6 +1,6 @@
 """Identity rows follow a merge or an unlink, and two customers that meet in one identifier are judged (I1-I4).
 
-A row may say an old customer for a while: an alias forwards for ever, so that pointing elsewhere is only the shorter way.
+A row may name an old customer for a while: an alias forwards for ever, so that pointing elsewhere is only shorter.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ Repointing: TypeAlias = Joined | Adopt | Moved | Parted | Met
 
 
 class Proposal(NamedTuple):
-    """An automatic merge that the policy allows by the kind of its identifier; the customers decide (`core/moves.py`)."""
+    """An automatic merge that the policy allows by the kind of its identifier; see `core/moves.py`."""
 
     customer_id: str
     other_id: str

@@ -6,7 +6,7 @@ It calls the same functions as the live engine, in the same order, and keeps sta
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,16 +16,18 @@ from streams.codec.contract import change_from_json, receipt_from_json, steward_
 from streams.codec.state import decode_customer, decode_row, encode_customer, encode_row
 from streams.connectors import connector
 from streams.core.answers import Answered, find_command
-from streams.core.contact_points import joined
 from streams.core.decide import Decision, Input, Tick, check_change, decide
-from streams.core.effective import resolve_consents
-from streams.core.erasure import erase, keyed_hash, suppress
-from streams.core.fold import Fold
-from streams.core.identity import Arrive, Message, Row, customer_key, minted, row_key, step
-from streams.core.joining import merge, older, refuses_merge, unlink
+from streams.core.erasure import Erasure, keyed_hash, refuse_erased, shun, suppressed_again
+from streams.core.forgetting import messages
+from streams.core.identity import Arrive, Message, Row, row_key, step
+from streams.core.merging import proposed, request_merge
+from streams.core.move_steps import carry_out, take, take_as_alias
+from streams.core.moves import Move, Step, elsewhere, remembered
+from streams.core.repointing import Proposal
 from streams.core.rules import Policy
-from streams.core.state import Customer, Join
+from streams.core.state import Customer
 from streams.core.steward import check_request
+from streams.core.unlinking import request_unlink
 from streams.model import Change, Command, Invalid, LedgerEntry, Millis, Note, Receipt, StewardRequest
 
 ACKNOWLEDGEMENTS_MAX = 10_000
@@ -49,18 +51,22 @@ class Pipeline:
         self.policy = policy
         self.acknowledge = acknowledge
         self._key = erasure_key
-        self._aliases: dict[str, str] = {}
         self._erased: dict[str, Millis] = {}
         self._requests: set[str] = set()
         self._customers: dict[str, bytes] = {}
         self._rows: dict[str, bytes] = {}
 
     def customers(self) -> list[Customer]:
-        """Every customer, by id."""
-        return [decode_customer(self._customers[key]) for key in sorted(self._customers)]
+        """Every customer, by id; one that was merged is none."""
+        found = (decode_customer(self._customers[key]) for key in sorted(self._customers))
+        return [state for state in found if remembered(state).survivor is None]
 
     def customer(self, customer_id: str) -> Customer | None:
         """One customer, None where there is none."""
+        state = self._stored(customer_id)
+        return state if state is not None and remembered(state).survivor is None else None
+
+    def _stored(self, customer_id: str) -> Customer | None:
         stored = self._customers.get(customer_id)
         return decode_customer(stored) if stored is not None else None
 
@@ -74,8 +80,8 @@ class Pipeline:
         elif topic == "steward":
             self._steward(steward_from_json(value), at, output)
         elif topic == "clock":
-            for customer_id in sorted(self._customers):
-                self._decide(customer_id, Tick(), at, output)
+            for state in self.customers():
+                self._decide(state.customer_id, Tick(), at, output)
         elif topic.startswith("raw."):
             self._raw(topic.removeprefix("raw."), value, at, headers or {}, output)
         else:
@@ -106,11 +112,11 @@ class Pipeline:
         if change.only_verdicts and change.customer_id is not None and row_key(change) not in self._rows:
             self._decide(change.customer_id, change, at, output)
             return
-        known = self._of_the_living(change, at, output)
-        if known is None:
-            return
-        change = known
-        waiting: deque[tuple[str, Message]] = deque([(row_key(change), Arrive(change))])
+        self._take_steps([(row_key(change), Arrive(change))], at, output)
+
+    def _take_steps(self, messages: Sequence[tuple[str, Message]], at: Millis, output: Output) -> None:
+        waiting: deque[tuple[str, Message]] = deque(messages)
+        proposals: list[Proposal] = []
         hops = 0
         while waiting:
             key, message = waiting.popleft()
@@ -121,20 +127,12 @@ class Pipeline:
             for forward in hop.forwards:
                 self._decide(forward.customer_id, forward.change, forward.at, output)
             waiting.extend(hop.sends)
+            proposals += hop.proposals
             hops += 1
             if hops > HOPS_MAX:
                 raise RuntimeError("identity did not come to rest")
-
-    def _of_the_living(self, change: Change, at: Millis, output: Output) -> Change | None:
-        """K3: an erased id never comes back to life: what a new record says for it later is a new customer's."""
-        owner = self.customer(self._resolved(change.customer_id)) if change.customer_id is not None else None
-        if owner is None or owner.erased_at is None or self._row(row_key(change)).joined:
-            return change
-        observed = change.observed_at if change.observed_at is not None else at
-        if observed > owner.erased_at:
-            return msgspec.structs.replace(change, customer_id=None)
-        output.notes.append(Note(kind="erased_drop", platform=change.platform))
-        return None
+        for proposal in proposals:
+            self._take_moves([proposed(proposal)], at, output)
 
     # Engine
 
@@ -165,97 +163,87 @@ class Pipeline:
         request_id = request.request_id or f"steward-{at}"
         if request_id in self._requests:
             return
-        acts = {"merge": self._merge, "unlink": self._unlink, "erase": self._erase}
-        act = acts.get(request.action)
-        if act is None:
+        begin = {"merge": request_merge, "unlink": request_unlink}.get(request.action)
+        if begin is None and request.action != "erase":
             self._decide(customer_id, request, at, output)
             return
         self._requests.add(request_id)
-        act(customer_id, request, request_id, at, output)
-
-    def _merge(self, customer_id: str, request: StewardRequest, request_id: str, at: Millis, output: Output) -> None:
-        other_id = self._resolved(request.with_ or "")
-        one, other = self.customer(customer_id), self.customer(other_id)
-        if one is None or other is None:
-            raise Invalid("unknown_customer", "with")
-        if customer_id == other_id or one.erased_at is not None or other.erased_at is not None:
-            raise Invalid("bad_request", "a customer cannot be merged with itself or with an erased one")
-        survivor, joining = older(one, other)
-        platform = refuses_merge(survivor, joining, self.policy)
-        if platform is not None:
-            output.notes.append(Note(kind="review", platform=platform, customer_id=survivor.customer_id))
-            output.customers.append(survivor.customer_id)
+        if begin is None:
+            self._erase(customer_id, request, request_id, at, output)
             return
-        self._aliases[joining.customer_id] = survivor.customer_id
-        del self._customers[joining.customer_id]
-        evidence = Join(joining.customer_id, at, request_id, request.by, request.why)
-        self._follow(survivor.customer_id, merge(survivor, joining, at, request_id, self.policy, evidence), output)
+        step = self._step_of(customer_id)
+        begin(step, request, request_id, at)
+        self._take_moves(self._done(step, at, output), at, output)
 
-    def _unlink(self, customer_id: str, request: StewardRequest, request_id: str, at: Millis, output: Output) -> None:
-        state, name = self.customer(customer_id), request.record or ""
-        new_id = minted("unlink", name, request_id)
-        parted = unlink(state, name, new_id, at, request_id, self.policy) if state is not None else None
-        if parted is None:
-            raise Invalid("bad_request", "the record is not linked to this customer")
-        self._move_row(name, customer_id, new_id)
-        for decision in parted:
-            self._follow(decision.state.customer_id, decision, output)
+    # Moves
 
-    def _move_row(self, name: str, customer_id: str, new_id: str) -> None:
-        """The record and its identifiers belong to the new customer; the old one has forgotten them."""
-        row = self._row(name)
-        row.customer = new_id
-        self._rows[name] = encode_row(row)
-        for key in row.claimed:
-            claimed = self._row(key)
-            claimed.customer = new_id
-            self._rows[key] = encode_row(claimed)
-        for key in [customer_key(one) for one in (customer_id, *self._aliases)]:
-            members = self._row(key)
-            for names in members.records.values():
-                if name in names:
-                    names.remove(name)
-            self._rows[key] = encode_row(members)
+    def _step_of(self, customer_id: str) -> Step:
+        return Step(customer_id, self._stored(customer_id), self.policy, 0)
+
+    def _take_moves(self, moves: Sequence[tuple[str, Move]], at: Millis, output: Output) -> None:
+        """Each at its row, which first carries out what it agreed to before, as a row of the engine does."""
+        waiting: deque[tuple[str, Move]] = deque(moves)
+        while waiting:
+            customer_id, move = waiting.popleft()
+            step = self._step_of(customer_id)
+            if step.state is not None and remembered(step.state).intents:
+                carry_out(step)
+            survivor = remembered(step.state).survivor if step.state is not None else None
+            if survivor is None:
+                take(step, move)
+            elif not take_as_alias(step, move):
+                step.sends.append((survivor, move))
+            waiting.extend(self._done(step, at, output))
+
+    def _done(self, step: Step, at: Millis, output: Output) -> list[tuple[str, Move]]:
+        """Keep what one step made, and acknowledge its commands; what is to be sent. Raises Invalid."""
+        if step.state is not None:
+            self._customers[step.customer_id] = encode_customer(step.state)
+        output.notes += step.notes
+        output.customers += [note.customer_id for note in step.notes if note.customer_id is not None]
+        for decision, _ in step.decisions:
+            self._settle(step.customer_id, self._suppressed(decision), output)
+            output.customers.append(step.customer_id)
+        if step.refused is not None:
+            raise step.refused[0]
+        self._take_steps(step.told, at, output)
+        return step.sends
 
     def _erase(self, customer_id: str, request: StewardRequest, request_id: str, at: Millis, output: Output) -> None:
-        state = self.customer(customer_id)
-        if state is None or state.erased_at is not None:
-            raise Invalid("unknown_customer", "customer_id")
-        fold = Fold(state, self.policy, at, request_id)
-        erased_ids = {customer_id, *state.aliases}
-        for point in erase(fold):
-            self._erased[keyed_hash(self._key, point)] = at
-        for key in [key for key in self._rows if self._row(key).customer in erased_ids]:
-            if key.startswith("@"):
-                del self._rows[key]
-            else:
-                self._fence(key, at)
-        self._follow(customer_id, Decision(fold.state, fold.commands, [], [], [], []), output)
+        refuse_erased(self.customer(customer_id), request)
+        self._decide(customer_id, msgspec.structs.replace(request, request_id=request_id), at, output)
 
-    def _fence(self, key: str, at: Millis) -> None:
-        """The erased record stays bound to the tombstone, where its changes are dropped, until the fence is over."""
-        row = self._row(key)
-        row.closed_at, row.claimed = at + self.policy.erasure_fence_ms, []
-        self._rows[key] = encode_row(row)
-
-    def _row(self, key: str) -> Row:
-        stored = self._rows.get(key)
-        return decode_row(stored) if stored is not None else Row()
+    def _forget(self, erasure: Erasure, output: Output) -> None:
+        """K3: its rows are fenced, its contact points suppressed wherever they are shown, now or later."""
+        self._take_steps(messages(erasure, self.policy), erasure.at, output)
+        for point, pairs in erasure.points.items():
+            self._erased[keyed_hash(self._key, point)] = erasure.at
+            channels = tuple(sorted({channel for channel, _ in pairs}))
+            for other in self.customers():
+                if shun(other, point, channels, erasure.at, self.policy):
+                    self._customers[other.customer_id] = encode_customer(other)
 
     def _resolved(self, customer_id: str) -> str:
         """A merged customer's id resolves to the one that survived, for ever (I3)."""
-        while customer_id in self._aliases:
-            customer_id = self._aliases[customer_id]
+        state = self._stored(customer_id)
+        while state is not None and (survivor := remembered(state).survivor) is not None:
+            customer_id = survivor
+            state = self._stored(customer_id)
         return customer_id
 
-    def _follow(self, customer_id: str, decision: Decision, output: Output) -> None:
-        """Keep a decision that was made outside of `decide`, and acknowledge its commands."""
-        self._customers[customer_id] = encode_customer(decision.state)
-        self._settle(customer_id, decision, output)
-        output.customers.append(customer_id)
+    def _home(self, customer_id: str, event: Input) -> str:
+        """Where an input belongs that names this customer: its survivor, or whom a record of it has become."""
+        state = self._stored(customer_id)
+        while state is not None and state.moves is not None and not isinstance(event, Tick):
+            following = elsewhere(state, event)
+            if following is None:
+                break
+            customer_id = following
+            state = self._stored(customer_id)
+        return customer_id
 
     def _decide(self, customer_id: str, event: Input, at: Millis, output: Output) -> None:
-        customer_id = self._resolved(customer_id)
+        customer_id = self._home(customer_id, event)
         self._settle(customer_id, self._fold(customer_id, event, at), output)
         output.customers.append(customer_id)
 
@@ -268,6 +256,8 @@ class Pipeline:
             output.commands += decision.commands
             output.ledger += decision.ledger
             output.notes += decision.notes
+            if decision.erasure is not None:
+                self._forget(decision.erasure, output)
             if not self.acknowledge:
                 continue
             acknowledged += len(decision.commands)
@@ -279,22 +269,17 @@ class Pipeline:
     def _fold(self, customer_id: str, event: Input, at: Millis) -> Decision:
         stored = self._customers.get(customer_id)
         state = decode_customer(stored) if stored is not None else Customer(customer_id, at)
-        decision = decide(state, event, at, self.policy)
+        return self._suppressed(decide(state, event, at, self.policy))
+
+    def _suppressed(self, decision: Decision) -> Decision:
+        """The decision, kept, with what was erased suppressed wherever it is shown again."""
         if self._erased and decision.contacts:
-            self._suppress_erased(decision)
-        self._customers[customer_id] = encode_customer(decision.state)
+            decision = suppressed_again(decision, self.policy, self._erased_at)
+        self._customers[decision.state.customer_id] = encode_customer(decision.state)
         return decision
 
-    def _suppress_erased(self, decision: Decision) -> None:
-        """K3: the contact points of an erased customer stay suppressed until a later explicit opt-in."""
-        fold = Fold(decision.state, self.policy, decision.state.clock, "erased")
-        for update in decision.contacts:
-            erased_at = self._erased.get(keyed_hash(self._key, update.contact_point))
-            if erased_at is not None:
-                suppress(fold, update.contact_point, update.channel, erased_at)
-                fold.keys.add(joined(update.contact_point, update.channel, update.purpose))
-        if fold.keys:
-            resolve_consents(fold)
+    def _erased_at(self, contact_point: str) -> Millis | None:
+        return self._erased.get(keyed_hash(self._key, contact_point))
 
 
 def _knows(state: Customer, found: Answered) -> bool:
