@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from typing import Any
-from urllib.parse import quote
 
 import click
 from rich.table import Table
 
+from streams.cli.asking import asked, engine_url
 from streams.cli.console import console
-from streams.cli.errors import Sentence
-
-TIMEOUT_S = 30.0
-ENGINE = "http://127.0.0.1:6066"
 
 
 @click.command()
 @click.argument("customer")
-@click.option("--url", envvar="WRITEBACK_URL", default=ENGINE, show_default=True, help="Any engine worker's address.")
+@engine_url
 @click.option("--json", "as_json", is_flag=True, help="The engine's answer as it is.")
 def explain(customer: str, url: str, as_json: bool) -> None:
     """Say for each value of CUSTOMER which record won, which lost and why, and what is still on its way.
@@ -33,7 +28,7 @@ def explain(customer: str, url: str, as_json: bool) -> None:
       writeback explain crm:003000000000001AAA
       writeback explain ann@example.com --url https://writeback.example.com
     """
-    view = asyncio.run(_asked(url, customer))
+    view = asyncio.run(asked(url, customer, lambda found: ("explain", found)))
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
         return
@@ -48,50 +43,6 @@ def explain(customer: str, url: str, as_json: bool) -> None:
     for table in (_attributes(view), _consents(view), _open(view)):
         if table.row_count:
             out.print(table)
-
-
-async def _asked(url: str, customer: str) -> dict[str, Any]:
-    import aiohttp
-
-    token = os.environ.get("WRITEBACK_VIEW_TOKEN", "")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    try:
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-            return await _get(session, url, "explain", await _customer_id(session, url, customer))
-    except (aiohttp.InvalidURL, ValueError):
-        raise Sentence(f"{url} is not the address of an engine") from None
-    except (aiohttp.ClientError, TimeoutError):
-        raise Sentence(f"no engine answers at {url} (--url, WRITEBACK_URL)") from None
-
-
-async def _customer_id(session: Any, url: str, customer: str) -> str:
-    """The id behind an e-mail address or a record's name."""
-    platform, colon, record_id = customer.partition(":")
-    if "@" in customer and not colon:
-        platform, colon, record_id = "email", ":", customer
-    if not colon:
-        return customer
-    view = await _get(session, url, "customers", "by", platform, record_id)
-    if "customers" in view:
-        raise Sentence(f"several customers hold it: {', '.join(view['customers'])}")
-    return str(view["customer_id"])
-
-
-async def _get(session: Any, url: str, *path: str) -> dict[str, Any]:
-    import yarl
-
-    wanted = yarl.URL("/".join((url.rstrip("/"), *(quote(part, safe="") for part in path))), encoded=True)
-    async with session.get(wanted, headers={"Accept": "application/json"}) as response:
-        body = await response.text()
-        try:
-            answer = json.loads(body)
-        except ValueError:
-            raise Sentence(f"what answers at {url} is not an engine (HTTP {response.status})") from None
-        if response.status == 200 and isinstance(answer, dict):
-            return answer
-        why = answer.get("error") if isinstance(answer, dict) else None
-        raise Sentence(f"the engine at {url} says: {why or f'HTTP {response.status}'}")
 
 
 def _attributes(view: dict[str, Any]) -> Table:

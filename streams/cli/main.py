@@ -12,6 +12,7 @@ from streams.cli.engine import engine
 from streams.cli.errors import told
 from streams.cli.explain import explain
 from streams.cli.gateway import gateway
+from streams.cli.history import history
 from streams.cli.policy import policy
 from streams.cli.replay import replay
 from streams.cli.sinks import sinks
@@ -54,6 +55,7 @@ def main() -> None:
     \b
     Look at it:
       writeback explain <customer>       why each value is what it is
+      writeback history <customer>       what happened, and what was golden when
       writeback tail changes             what flows
       writeback dead-letters list        what could not be processed, and why
 
@@ -61,5 +63,5 @@ def main() -> None:
     """
 
 
-for _command in (engine, sinks, gateway, dev, demo, replay, explain, policy, topics, dead_letters, tail):
+for _command in (engine, sinks, gateway, dev, demo, replay, explain, history, policy, topics, dead_letters, tail):
     main.add_command(_command)

@@ -278,10 +278,7 @@ def touch_deadlines(fold: Fold) -> None:
 
 def announce_contacts(fold: Fold) -> None:
     """C5: a contact point that appears starts `unknown`, and is published as held by this customer."""
-    if not fold.spoken:
-        return
-    told = {update.contact_point for update in fold.contacts}
-    for contact_point in sorted(fold.spoken - told):
+    for contact_point in sorted(fold.spoken):
         for channel in _shown_channels(contact_point):
             for purpose in purposes(fold.state, fold.policy, channel):
                 key = joined(contact_point, channel, purpose)

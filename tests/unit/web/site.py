@@ -35,7 +35,7 @@ HOME = {"line1": "233 S Wacker Dr", "line2": "Suite 4", "city": "Chicago", "regi
     "country": "US"
 }
 OLD_HOME = HOME | {"line1": "875 N Michigan Ave", "line2": "", "postal_code": "60611"}
-TABLES = ("customers", "identity", "contacts")
+TABLES = ("customers", "identity", "contacts", "history")
 
 
 class Rows:

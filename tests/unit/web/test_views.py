@@ -58,7 +58,7 @@ async def test_the_links_of_a_page_lead_to_its_customer(visit: Visit, name: str)
     async with visit(told.rows()) as visitor:
         page = await visitor.page(f"/customers/by/crm/{quote(name, safe='').replace('.', '%2E')}")
         links = [unescape(link) for link in re.findall(r'href="(/[^"]*)"', page)]
-        assert len(links) == 3
+        assert len(links) == 4
         for link in links:
             assert name in unescape(await visitor.page(link)) or link == "/"
 
