@@ -9,6 +9,9 @@ from streams.core.rules import Policy
 from streams.core.state import Pin, Slot
 from streams.model import Address, Invalid, Millis, StewardRequest, Value
 
+# What a steward can make of a review.
+DECISIONS = ("approve", "dismiss")
+
 
 def check_request(request: StewardRequest, policy: Policy) -> None:
     """Raise Invalid, with the field's name, for a request that cannot be carried out."""
@@ -27,6 +30,8 @@ def check_request(request: StewardRequest, policy: Policy) -> None:
         raise Invalid("bad_request", "consent can be pinned to opt_out only")
     if request.action == "release" and request.record is None:
         raise Invalid("bad_request", "release needs a record")
+    if request.action == "review" and (request.review is None or request.value not in DECISIONS):
+        raise Invalid("bad_request", "review needs a review, and approve or dismiss as its value")
 
 
 def check_value(attribute: str, value: Value | None, policy: Policy) -> None:

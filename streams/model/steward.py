@@ -9,11 +9,14 @@ import msgspec
 from streams.model.change import Value
 from streams.model.times import Millis
 
-Action: TypeAlias = Literal["pin", "unpin", "merge", "unlink", "erase", "release", "activate"]
+Action: TypeAlias = Literal["pin", "unpin", "merge", "unlink", "erase", "release", "review", "activate"]
 
 
 class StewardRequest(msgspec.Struct, frozen=True, omit_defaults=True, rename={"with_": "with"}):
-    """What a person asks for; `by` says who, `why` says why."""
+    """What a person asks for; `by` says who, `why` says why.
+
+    A `review` names the case in `review` and what is decided in `value`: `approve` or `dismiss`.
+    """
 
     action: Action
     request_id: str | None = None
@@ -29,3 +32,4 @@ class StewardRequest(msgspec.Struct, frozen=True, omit_defaults=True, rename={"w
     at: Millis | None = None
     by: str | None = None
     why: str | None = None
+    review: str | None = None

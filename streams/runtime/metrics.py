@@ -15,6 +15,7 @@ COMMANDS = Counter("writeback_commands", "Commands emitted", ["platform", "op", 
 LEDGER = Counter("writeback_ledger_rows", "Rows appended to the consent ledger", ["status"])
 IGNORED = Counter("writeback_ignored", "Platform messages that mean nothing here", ["platform", "what"])
 RECEIPTS = Counter("writeback_receipts", "Receipts by outcome", ["platform", "outcome"])
+REVIEWS_DROPPED = Counter("writeback_reviews_dropped", "Cases dropped to make room in the review queue", ["state"])
 DECIDE_S = Histogram(
     "writeback_batch_seconds",
     "Time to decide one batch",

@@ -1,0 +1,111 @@
+"""What became of a steward's request, and decisions on their way to the review queue: the topic `reviews`."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from streams.codec.internal import decode_steward
+from streams.core.decide import Decision
+from streams.lane import Emit, Record
+from streams.model import Invalid, Millis, Note, StewardRequest
+from streams.runtime import topics
+
+Answer: TypeAlias = Literal["accepted", "refused"]
+
+VERSION: Final = b"\x01"
+# Rows and keys of answers; a review's id never starts so.
+REQUEST: Final = b"request:"
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """The answer to one request, under `request:<id>`: `reason` names why it was refused.
+
+    `follows`: the request that was made of it, which has an answer of its own.
+    """
+
+    request_id: str
+    at: Millis
+    state: Answer
+    customer_id: str | None = None
+    reason: str | None = None
+    follows: str | None = None
+
+
+class Decide(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A steward's decision, under the key of the case's notes."""
+
+    request: StewardRequest
+
+
+Message: TypeAlias = Outcome | Decide
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+def encode_message(message: Message) -> bytes:
+    """For the topic `reviews`."""
+    return VERSION + _encoder.encode(message)
+
+
+def decode_message(payload: bytes | None) -> Message:
+    """From the topic `reviews`; raises Invalid."""
+    if not payload or payload[:1] != VERSION:
+        raise Invalid("unknown_version", "review message")
+    try:
+        return _decoder.decode(memoryview(payload)[1:])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Invalid("bad_message", "review message") from None
+
+
+def request_key(request_id: str) -> bytes:
+    """The row of a request's answer."""
+    return REQUEST + request_id.encode()
+
+
+def outcome_emit(outcome: Outcome) -> Emit:
+    """An answer on its way to its row."""
+    return Emit(topics.REVIEWS, request_key(outcome.request_id), encode_message(outcome), timestamp_ms=outcome.at)
+
+
+def accepted(request_id: str | None, customer_id: str, at: Millis) -> list[Emit]:
+    """The request was carried out, or had been before."""
+    return [outcome_emit(Outcome(request_id, at, "accepted", customer_id))] if request_id is not None else []
+
+
+def refused(request_id: str | None, customer_id: str, reason: str, at: Millis) -> list[Emit]:
+    """The request was not carried out."""
+    return [outcome_emit(Outcome(request_id, at, "refused", customer_id, reason))] if request_id is not None else []
+
+
+def heard(customer_id: str, request: StewardRequest, decision: Decision | None, at: Millis) -> list[Emit]:
+    """What a customer's row made of a request that was folded; a decision on a case goes on to the review queue."""
+    if request.action == "review":
+        return [_onward(customer_id, request, at)]
+    reason = _unheard(decision.notes) if decision is not None else None
+    if reason is not None:
+        return refused(request.request_id, customer_id, reason, at)
+    return accepted(request.request_id, customer_id, at)
+
+
+def _onward(customer_id: str, request: StewardRequest, at: Millis) -> Emit:
+    key = request.record if request.record is not None else customer_id
+    return Emit(topics.REVIEWS, key.encode(), encode_message(Decide(request)), timestamp_ms=at)
+
+
+def _unheard(notes: list[Note]) -> str | None:
+    return "not_linked" if any(note.kind == "release_unmatched" for note in notes) else None
+
+
+def turned_down(record: Record, invalid: Invalid) -> list[Emit]:
+    """A record that goes to the dead letters: where it is a request, its answer."""
+    if record.topic != topics.STEWARD:
+        return []
+    try:
+        request_id = decode_steward(record.value).request_id
+    except Invalid:
+        return []
+    customer_id = (record.key or b"").decode(errors="replace")
+    return refused(request_id, customer_id, invalid.reason, record.timestamp_ms)
