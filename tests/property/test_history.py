@@ -25,7 +25,8 @@ from tests.property.histories import Mix, histories, interleaved
 from tests.property.vocabulary import CUSTOMER, Input, Json, policy, steward, tick
 from tests.unit.history.telling import RECORD_BYTES_MAX, Shelf
 
-RULES = policy()
+# A second purpose, which needs no opt-in: unknown and sendable at once.
+RULES = policy({"consent": {"purposes": {"service": {"requires_opt_in": False}}}})
 MIX = Mix(
     lanes_max=3,
     changes_max=4,
