@@ -64,10 +64,11 @@ def _fences(settings: Settings, policy: Policy) -> list[TopicSpec]:
     """The changelogs of the sinks; creating them needs no platform's credentials."""
     from streams.lane import BatchTable, make_app
     from streams.runtime.sinks_app import APP_ID
-    from streams.runtime.topics import delivered_platforms
+    from streams.runtime.topics import changelog, delivered_platforms
 
     app = make_app(settings.lane(APP_ID))
-    return [BatchTable(app, f"fence-{name}", settings.partitions).spec for name in delivered_platforms(policy)]
+    specs = [BatchTable(app, f"fence-{name}", settings.partitions).spec for name in delivered_platforms(policy)]
+    return [changelog(one, settings.keeping) for one in specs]
 
 
 def _create(settings: Settings, specs: list[TopicSpec]) -> list[str]:
@@ -87,7 +88,7 @@ def _table(specs: list[TopicSpec], created: list[str], dry_run: bool) -> Table:
 
 
 def _kept(spec: TopicSpec) -> str:
-    if "compact" in spec.config.get("cleanup.policy", ""):
+    if spec.config.get("cleanup.policy") == "compact":
         return "newest of each key"
     kept_ms = int(spec.config.get("retention.ms", "0"))
     days = kept_ms // DAY_MS

@@ -12,7 +12,7 @@ from streams.core.contact_points import appearances, joined, purposes, split
 from streams.core.effective import resolve_consents
 from streams.core.fold import ContactUpdate, Fold
 from streams.core.rules import Policy
-from streams.core.state import PERSON, Customer, Reach
+from streams.core.state import PERSON, Customer, Moves, Reach
 from streams.model import Change, Command, Invalid, Millis, Note, Receipt, StewardRequest, format_time
 
 if TYPE_CHECKING:
@@ -38,13 +38,15 @@ class Erasure(NamedTuple):
     """What an erasure asks of everything but the state itself.
 
     `ids`: the customer and its aliases. `records`: all that it ever had. `points`: each contact point with the
-    (channel, purpose) pairs that it may be asked about.
+    (channel, purpose) pairs that it may be asked about. `homes`: where records that came by a merge or an unlink were
+    commanded first (`Record.home`).
     """
 
     at: Millis
     ids: tuple[str, ...]
     records: tuple[str, ...]
     points: dict[str, tuple[tuple[str, str], ...]]
+    homes: dict[str, str]
 
 
 def keyed_hash(key: bytes, *parts: str) -> str:
@@ -58,7 +60,8 @@ def erase(fold: Fold, request_id: str) -> Erasure:
     The certificate has, by command id, the platform and what it answered; one that cannot be told is `unsupported`.
     """
     state = fold.state
-    asked = Erasure(fold.at, (state.customer_id, *state.aliases), tuple(sorted(state.records)), _points(fold))
+    homes = {name: record.home for name, record in state.records.items() if record.home is not None}
+    asked = Erasure(fold.at, (state.customer_id, *state.aliases), tuple(sorted(state.records)), _points(fold), homes)
     certificate = {
         one: f"{known.platform} {_CREATING}" for one, known in state.unanswered.items() if known.op == "create"
     }
@@ -73,6 +76,8 @@ def erase(fold: Fold, request_id: str) -> Erasure:
         aliases=state.aliases,
         erased_at=fold.at,
         certificate=certificate,
+        # What had left this customer before is not erased with it, nor is what is still on its way there.
+        moves=Moves(parted=state.moves.parted, returned=state.moves.returned) if state.moves is not None else None,
     )
     return asked
 
@@ -163,7 +168,7 @@ def _created(fold: Fold, receipt: Receipt, platform: str) -> Erasure | None:
     if receipt.outcome != "applied" or receipt.record_id is None:
         return None
     state.certificate[_command_erase(fold, platform, receipt.record_id)] = f"{platform} {WAITING}"
-    return Erasure(state.erased_at or fold.at, (state.customer_id,), (f"{platform}:{receipt.record_id}",), {})
+    return Erasure(state.erased_at or fold.at, (state.customer_id,), (f"{platform}:{receipt.record_id}",), {}, {})
 
 
 def _answer(receipt: Receipt) -> str:

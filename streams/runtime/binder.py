@@ -9,13 +9,14 @@ import msgspec
 
 from streams.codec import PublicCodec
 from streams.codec.internal import encode
-from streams.codec.state import decode_row, encode_row
 from streams.core.decide import check_change
-from streams.core.identity import Arrive, Hop, Message, Row, row_key, step
+from streams.core.forgetting import Erase
+from streams.core.identity import Arrive, Hop, Message, row_key, step
 from streams.core.rules import Policy
 from streams.lane import Batch, Done, Emit, Record, Rows, TooLarge, partition_of
 from streams.model import Invalid, Retry
 from streams.runtime import topics
+from streams.runtime.fenced_rows import FencedRows, ends
 from streams.runtime.letters import Letters, alerts
 from streams.runtime.metrics import RECORDS, Tally
 
@@ -44,8 +45,11 @@ def decode_message(payload: bytes | None) -> Message:
 class Binder:
     """Processor of `changes` and `identity`, over the table of identity rows."""
 
-    def __init__(self, policy: Policy, codec: PublicCodec, letters: Letters, partitions: int) -> None:
+    def __init__(
+        self, policy: Policy, codec: PublicCodec, letters: Letters, partitions: int, erasure_key: bytes
+    ) -> None:
         self._policy = policy
+        self._fenced = FencedRows(erasure_key)
         self._codec = codec
         self._letters = letters
         self._partitions = partitions
@@ -79,13 +83,17 @@ class Binder:
         if partition_of(key, self._partitions) != record.partition:
             # Keyed by something else, by another partitioner, or not at all: it goes to its row's partition first.
             return [Emit(topics.IDENTITY, key, encode_message(message), timestamp_ms=record.timestamp_ms)]
-        stored = rows.get(key)
-        row = decode_row(stored) if stored is not None else Row()
+        row = self._fenced.load(rows, key)
         hop = step(key.decode(), row, message, record.timestamp_ms, self._policy)
-        _store(rows, key, stored, hop)
-        if hop.notes:
+        try:
+            self._fenced.store(rows, key, hop.row)
+        except TooLarge as error:
+            raise Invalid("too_large", f"identity row of {error.size_bytes} bytes") from None
+        emits = _emits(hop, record.timestamp_ms)
+        if hop.notes or isinstance(message, Erase):
             tally.add(hop.notes)
-        return [*_emits(hop, record.timestamp_ms), *alerts(hop.notes, record.timestamp_ms)]
+            emits += [*ends(record, key, message, hop), *alerts(hop.notes, record.timestamp_ms)]
+        return emits
 
     def _message(self, record: Record) -> tuple[bytes, Message]:
         if record.topic == topics.IDENTITY:
@@ -94,16 +102,6 @@ class Binder:
         change = self._codec.decode_change(record.value)
         check_change(change, self._policy)
         return row_key(change).encode(), Arrive(change)
-
-
-def _store(rows: Rows, key: bytes, before: bytes | None, hop: Hop) -> None:
-    after = encode_row(hop.row)
-    if after == before:
-        return
-    try:
-        rows.put(key, after)
-    except TooLarge as error:
-        raise Invalid("too_large", f"identity row of {error.size_bytes} bytes") from None
 
 
 def _emits(hop: Hop, timestamp_ms: int) -> list[Emit]:

@@ -12,9 +12,13 @@ from streams.lane import Batch, Done, Emit, Record, Rows
 from streams.model import Invalid
 from streams.model.suppression import ConsentState, PublishedSuppression, SendableState
 from streams.runtime import topics
+from streams.runtime.erased_contacts import Hashed, decode, is_withdrawal, published, shunned
 from streams.runtime.letters import Letters
+from streams.runtime.tombstones import tombstone
 
 VERSION: Final = b"\x01"
+# A customer that does not hold the contact point any more: this byte, then its id.
+WITHDRAWN: Final = b"\x02"
 CUSTOMERS_MAX: Final = 1000
 
 # The more restrictive first.
@@ -49,6 +53,11 @@ def encode_holding(holding: Holding) -> bytes:
     return VERSION + _encoder.encode(holding)
 
 
+def withdrawal(customer_id: str) -> bytes:
+    """For the topic `contacts`: the customer was merged, or a record that left it had brought the contact point."""
+    return WITHDRAWN + customer_id.encode()
+
+
 def decode_contact_row(stored: bytes) -> ContactRow:
     """A stored row."""
     return _rows.decode(memoryview(stored)[1:])
@@ -69,24 +78,55 @@ class Contacts:
         """Fold the holdings, and publish each contact point that was spoken of once for the batch."""
         touched: dict[bytes, Record] = {}
         emits: list[Emit] = []
+        dead = 0
         for record in batch.records:
             try:
+                if is_withdrawal(record):
+                    emits += self._withdrawn(record, rows, touched)
+                    continue
                 _fold(record, rows)
                 touched[record.key or b""] = record
             except Invalid as invalid:
                 emits.append(self._letters.refuse(record, invalid, "VALUE_CONVERTER", __name__))
-        self._letters.count(len(batch.records), len(emits))
+                dead += 1
+        self._letters.count(len(batch.records), dead)
         return Done([*emits, *(self._published(key, record, rows) for key, record in touched.items())])
+
+    def _withdrawn(self, record: Record, rows: Rows, touched: dict[bytes, Record]) -> list[Emit]:
+        """K3: the erased customer's holdings go; the row stays for those who hold the contact point too."""
+        if record.key is None:
+            raise Invalid("null_key", "the key is the contact point")
+        told = decode(record)
+        ended = tombstone(topics.CONTACTS, record.key, record.timestamp_ms)
+        if isinstance(told, Hashed):
+            rows.put(record.key, record.value or b"")
+            return [self._emit(record, published(record.key.decode(), told))]
+        stored = rows.get(record.key)
+        row = decode_contact_row(stored) if stored is not None else ContactRow()
+        for one in told.ids:
+            row.holdings.pop(one, None)
+        touched.pop(record.key, None)
+        if not row.holdings:
+            rows.delete(record.key)
+            return [ended, tombstone(topics.SUPPRESSIONS, record.key, record.timestamp_ms)]
+        rows.put(record.key, VERSION + _encoder.encode(row))
+        touched[record.key] = record
+        return [ended, *shunned(record, told, row.holdings)]
 
     def _published(self, key: bytes, record: Record, rows: Rows) -> Emit:
         row = decode_contact_row(rows.get(key) or VERSION + _encoder.encode(ContactRow()))
-        published = publish(key.decode(), row, record.timestamp_ms)
-        return Emit(
-            topics.SUPPRESSIONS, key, self._codec.encode_suppression(published), timestamp_ms=record.timestamp_ms
-        )
+        found = publish(key.decode(), row, record.timestamp_ms)
+        return self._emit(record, found)
+
+    def _emit(self, record: Record, row: PublishedSuppression) -> Emit:
+        value = self._codec.encode_suppression(row)
+        return Emit(topics.SUPPRESSIONS, record.key, value, timestamp_ms=record.timestamp_ms)
 
 
 def _fold(record: Record, rows: Rows) -> None:
+    if record.key is not None and record.value is not None and record.value[:1] == WITHDRAWN:
+        _withdraw(record.key, record.value[1:].decode(errors="replace"), rows)
+        return
     if record.key is None or not record.value or record.value[:1] != VERSION:
         raise Invalid("unknown_version", "holding")
     try:
@@ -103,6 +143,13 @@ def _fold(record: Record, rows: Rows) -> None:
     if len(row.holdings) > CUSTOMERS_MAX:
         raise Invalid("too_many", "customers of one contact point")
     rows.put(record.key, VERSION + _encoder.encode(row))
+
+
+def _withdraw(key: bytes, customer_id: str, rows: Rows) -> None:
+    stored = rows.get(key)
+    row = decode_contact_row(stored) if stored is not None else ContactRow()
+    if row.holdings.pop(customer_id, None) is not None:
+        rows.put(key, VERSION + _encoder.encode(row))
 
 
 def publish(contact_point: str, row: ContactRow, updated_at: int) -> PublishedSuppression:

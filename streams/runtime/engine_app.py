@@ -20,11 +20,15 @@ from streams.runtime.chapters import derive as derive_aged
 from streams.runtime.codecs import public_codec, register_schemas
 from streams.runtime.contacts import Contacts
 from streams.runtime.engine import Engine, derive
+from streams.runtime.erasing import Erasing, erasure_key
 from streams.runtime.historian import Historian
 from streams.runtime.intake import Intake
 from streams.runtime.letters import Letters
+from streams.runtime.reviews import Reviews
+from streams.runtime.reviews import derive as derive_cases
 from streams.runtime.security import client_auth, credentials
 from streams.runtime.settings import Settings
+from streams.runtime.tombstones import Living
 from streams.runtime.vendors import translators
 
 log = logging.getLogger(__name__)
@@ -42,10 +46,16 @@ class EngineApp(NamedTuple):
     identity: BatchTable
     contacts: BatchTable
     history: BatchTable
+    reviews: BatchTable
+
+    @property
+    def tables(self) -> list[BatchTable]:
+        """Every table of the engine."""
+        return [self.customers, self.identity, self.contacts, self.history, self.reviews]
 
 
-def build_engine(settings: Settings, policy: Policy) -> EngineApp:
-    """Wire topics, tables and agents; nothing is started."""
+def build_engine(settings: Settings, policy: Policy, erasure_key: bytes = b"") -> EngineApp:
+    """Wire topics, tables and agents; nothing is started. It cannot run without `erasure_key`."""
     app = make_app(settings.lane(APP_ID), credentials(settings))
     codec = public_codec(settings)
     letters = Letters(APP_ID, settings)
@@ -58,16 +68,18 @@ def build_engine(settings: Settings, policy: Policy) -> EngineApp:
     raw = [topics.raw(platform) for platform in policy.platforms]
     intake = Intake(policy, translators(policy, os.environ), codec, letters, limit)
     lane_agent(app, raw, count, None, intake, "intake")
-    lane_agent(
-        app, [topics.CHANGES, topics.IDENTITY], count, identity, Binder(policy, codec, letters, count), "identity"
-    )
+    binder = Binder(policy, codec, letters, count, erasure_key)
+    lane_agent(app, [topics.CHANGES, topics.IDENTITY], count, identity, Living(binder), "identity")
     inputs = [topics.CUSTOMER_CHANGES, topics.RECEIPTS, topics.STEWARD, topics.TICKS]
-    engine = Engine(policy, codec, letters, limit, settings.due_max)
-    lane_agent(app, inputs, count, customers, engine, "engine")
-    lane_agent(app, [topics.CONTACTS], count, contacts, Contacts(codec, letters), "contacts")
+    engine = Engine(policy, codec, letters, limit, settings.due_max, Erasing(policy, erasure_key, count))
+    lane_agent(app, inputs, count, customers, Living(engine), "engine")
+    lane_agent(app, [topics.CONTACTS], count, contacts, Living(Contacts(codec, letters)), "contacts")
     historian = Historian(policy.history, letters, limit)
     lane_agent(app, [topics.HISTORY], count, history, historian, "history")
-    built = EngineApp(app, policy, customers, identity, contacts, history)
+    reviews = BatchTable(app, "reviews", count, derive=derive_cases)
+    queue = Reviews(letters, settings.reviews_max, settings.outcomes_max)
+    lane_agent(app, [topics.NOTES, topics.REVIEWS], count, reviews, Living(queue), "reviews")
+    built = EngineApp(app, policy, customers, identity, contacts, history, reviews)
     _tick(built, settings)
     return built
 
@@ -90,8 +102,13 @@ def engine_specs(settings: Settings, policy: Policy) -> list[TopicSpec]:
     """All topics that the engine needs, changelogs included."""
     register_schemas(public_codec(settings), policy)
     built = build_engine(settings, policy)
-    tables = (built.customers, built.identity, built.contacts, built.history)
-    return [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]
+    return _specs(settings, built)
+
+
+def _specs(settings: Settings, built: EngineApp) -> list[TopicSpec]:
+    keeping = settings.keeping
+    shared = topics.topic_specs(built.policy, settings.partitions, settings.replication, keeping)
+    return [*shared, *(topics.changelog(one.spec, keeping) for one in built.tables)]
 
 
 def run_engine(settings: Settings) -> NoReturn:
@@ -100,11 +117,10 @@ def run_engine(settings: Settings) -> NoReturn:
 
     Path(settings.datadir).mkdir(parents=True, exist_ok=True)
     policy = load_policy(settings.policy_path)
+    key = erasure_key(os.environ)
     register_schemas(public_codec(settings), policy)
-    built = build_engine(settings, policy)
-    tables = (built.customers, built.identity, built.contacts, built.history)
-    specs = [*topics.topic_specs(policy, settings.partitions, settings.replication), *(one.spec for one in tables)]
-    asyncio.run(ensure_topics(settings.bootstrap, specs, client_auth(settings)))
+    built = build_engine(settings, policy, key)
+    asyncio.run(ensure_topics(settings.bootstrap, _specs(settings, built), client_auth(settings)))
     add_views(built, settings)
     spare_the_collector()
     run(built.app, settings.log_level)

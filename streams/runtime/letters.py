@@ -37,8 +37,11 @@ class Letters:
             )
         )
 
-    def refuse(self, record: Record, invalid: Invalid, stage: Stage, class_name: str) -> Emit:
-        """The dead letter of a record; its place and reason are logged, its values are not."""
+    def refuse(self, record: Record, invalid: Invalid, stage: Stage, class_name: str, keep: bool = True) -> Emit:
+        """The dead letter of a record; its place and reason are logged, its values are not.
+
+        `keep` False: neither value nor headers are in it, since its customer is erased.
+        """
         log.warning(
             "Dead letter: %s partition %s offset %s: %s",
             record.topic,
@@ -48,7 +51,13 @@ class Letters:
         )
         DEAD_LETTERS.labels(record.topic, invalid.reason).inc()
         origin = Origin(
-            record.topic, record.partition, record.offset, record.key, record.value, record.headers, record.timestamp_ms
+            record.topic,
+            record.partition,
+            record.offset,
+            record.key,
+            record.value,
+            record.headers if keep else (),
+            record.timestamp_ms,
         )
         letter = dead_letter(
             origin,
@@ -58,7 +67,7 @@ class Letters:
             process=self._process,
             task_id=record.partition,
             class_name=class_name,
-            value_bytes_max=self._value_bytes_max,
+            value_bytes_max=self._value_bytes_max if keep else 0,
         )
         return Emit(topics.DEAD_LETTERS, letter.key, letter.value, headers=letter.headers)
 
@@ -70,12 +79,19 @@ class Letters:
             raise Refused(str(error)) from error
 
 
+def note_key(note: Note) -> str:
+    """The record that a note is about, so that its erasure finds it; else the customer."""
+    if note.record_id is not None:
+        return f"{note.platform}:{note.record_id}"
+    return note.customer_id or note.platform or ""
+
+
 def alerts(notes: list[Note], timestamp_ms: int) -> list[Emit]:
     """The notes that somebody must look at, for the topic `notes`, as JSON."""
     return [
         Emit(
             topics.NOTES,
-            (note.customer_id or f"{note.platform}:{note.record_id}").encode(),
+            note_key(note).encode(),
             msgspec.json.encode(note_to_json(note)),
             timestamp_ms=timestamp_ms,
         )

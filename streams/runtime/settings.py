@@ -11,9 +11,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from streams.lane import LaneSettings
+from streams.runtime.topics import Keeping
 
 T = TypeVar("T")
 PREFIX = "WRITEBACK_"
+# A view is answered within 5 s, and the answer needs some of it.
+STEWARD_WAIT_MAX_S = 4.0
 
 
 class SettingsError(Exception):
@@ -37,6 +40,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     node_url: str = ""
     schema_registry_url: str = ""
     view_token: str = ""
+    steward_token: str = ""  # without it nobody can act as a steward here
+    steward_wait_s: float = 3.0  # how long a request is waited for before the answer says that it is on its way
+    steward_body_max_bytes: int = 16_384
+    reviews_max: int = 10_000  # cases kept in one partition; the oldest dismissed are dropped first
+    outcomes_max: int = 10_000  # answers to stewards' requests kept in one partition
     profile: str = "kafka"  # `embedded` for the embedded broker's limits
     tick_s: float = 5.0
     due_max: int = 2000  # customers whose timers fire in one tick of one partition
@@ -45,6 +53,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter_messages_min: int = 500
     dead_letter_count_max: int = 10_000
     record_max_bytes: int = 1_000_000
+    compaction_min_lag_s: float = 604_800.0  # no reader may be further behind: compaction would take unread records
+    compaction_max_lag_s: float = 1_209_600.0  # by then an erased customer's records are gone from the topics
+    tombstone_retention_s: float = 604_800.0
+    raw_retention_s: float = 604_800.0  # the same for the raw topics, which only time empties
     fetch_max_wait_ms: int = 0  # 0: the profile's
     sasl_mechanism: str = ""
     sasl_username: str = ""
@@ -56,6 +68,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def policy_path(self) -> Path | None:
         """The policy file, None for the shipped default."""
         return Path(self.policy) if self.policy else None
+
+    @property
+    def keeping(self) -> Keeping:
+        """How long topics keep what they hold."""
+        given = (self.compaction_min_lag_s, self.compaction_max_lag_s, self.tombstone_retention_s, self.raw_retention_s)
+        return Keeping(*(round(one * 1000) for one in given))
 
     def lane(self, app_id: str, web_port: int | None = None) -> LaneSettings:
         """The lane's settings of one app; `embedded` keeps within the embedded broker's known limits."""
@@ -127,8 +145,14 @@ def _checked(settings: Settings) -> Settings:
         problems.append("WRITEBACK_PARTITIONS: must be 1 to 10000")
     if settings.profile not in ("kafka", "embedded"):
         problems.append("WRITEBACK_PROFILE: 'kafka' or 'embedded'")
+    if not 0 < settings.steward_wait_s <= STEWARD_WAIT_MAX_S:
+        problems.append(f"WRITEBACK_STEWARD_WAIT_S: must be over 0 and at most {STEWARD_WAIT_MAX_S:g}")
+    if settings.reviews_max < 1 or settings.outcomes_max < 1:
+        problems.append("WRITEBACK_REVIEWS_MAX, WRITEBACK_OUTCOMES_MAX: must be at least 1")
     if settings.tick_s <= 0:
         problems.append("WRITEBACK_TICK_S: must be over 0")
+    if not 0 <= settings.compaction_min_lag_s <= settings.compaction_max_lag_s:
+        problems.append("WRITEBACK_COMPACTION_MAX_LAG_S: must not be less than WRITEBACK_COMPACTION_MIN_LAG_S")
     if not settings.view_token and not is_loopback(settings.web_host):
         problems.append("WRITEBACK_VIEW_TOKEN: required where WRITEBACK_WEB_HOST is not a loopback address")
     if problems:

@@ -19,6 +19,7 @@ from streams.runtime.letters import Letters
 from streams.runtime.security import client_auth, credentials
 from streams.runtime.settings import Settings
 from streams.runtime.sinks import Refetcher, Sink
+from streams.runtime.tombstones import Living
 from streams.runtime.vendors import all_connector_settings
 
 APP_ID = "writeback-sinks"
@@ -50,7 +51,7 @@ def build_sinks(settings: Settings, policy: Policy, platforms: Sequence[str] = (
         fences[platform] = BatchTable(app, f"fence-{platform}", settings.partitions)
         sink = Sink(platform, delivery, codec, letters)
         name = f"sink-{platform}"
-        lane_agent(app, [topics.commands(platform)], settings.partitions, fences[platform], sink, name)
+        lane_agent(app, [topics.commands(platform)], settings.partitions, fences[platform], Living(sink), name)
         if not topics.is_validator(policy, platform):
             refetcher = Refetcher(platform, client, codec, letters)
             lane_agent(app, [topics.refetch(platform)], settings.partitions, None, refetcher, f"refetch-{platform}")
@@ -71,8 +72,9 @@ def _open_and_close(app: LaneApp, deliveries: list[Delivery], stop: asyncio.Even
 
 def sinks_specs(settings: Settings, policy: Policy, built: SinksApp) -> list[TopicSpec]:
     """All topics that the sinks need, changelogs included."""
-    shared = topics.topic_specs(policy, settings.partitions, settings.replication)
-    return [*shared, *(fence.spec for fence in built.fences.values())]
+    keeping = settings.keeping
+    shared = topics.topic_specs(policy, settings.partitions, settings.replication, keeping)
+    return [*shared, *(topics.changelog(fence.spec, keeping) for fence in built.fences.values())]
 
 
 def run_sinks(settings: Settings, platforms: Sequence[str] = ()) -> NoReturn:

@@ -1,0 +1,53 @@
+"""What customers are told of the erasure of another one, on the topic `customer.changes` (K3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from streams.lane import Record
+from streams.model import Invalid, Millis
+
+# The version byte of these messages, and of the fences.
+VERSION: Final = b"\x03"
+
+
+class Step(msgspec.Struct, frozen=True, array_like=True):
+    """One message to a customer's row."""
+
+
+class Bury(Step, frozen=True, array_like=True, tag=0):
+    """At an alias: the customer that it had become was erased."""
+
+    at: Millis
+
+
+class Shun(Step, frozen=True, array_like=True, tag=1):
+    """At a customer that holds a contact point too: it was erased with another one."""
+
+    contact_point: str
+    channels: tuple[str, ...]
+    at: Millis
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Bury | Shun] = msgspec.msgpack.Decoder(Bury | Shun)
+
+
+def encode_step(step: Step) -> bytes:
+    """For the topic `customer.changes`."""
+    return VERSION + _encoder.encode(step)
+
+
+def decode_step(record: Record) -> Step:
+    """From the topic `customer.changes`; raises Invalid."""
+    try:
+        return _decoder.decode(memoryview(record.value or b"")[1:])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Invalid("bad_message", "erasure") from None
+
+
+def is_step(record: Record) -> bool:
+    """True for one of these messages."""
+    return record.value is not None and record.value[:1] == VERSION
