@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from streams.sandbox import environment_for, shared_secrets
 LOOPBACK = "127.0.0.1"
 LOG_TAIL_LINES = 5
 BROKER_PORT, GATEWAY_PORT, ENGINE_PORT, SINKS_PORT, ADMIN_PORT = 9092, 8080, 6066, 6067, 8100
+ERASURE_KEY, KEY_BYTES = "WRITEBACK_ERASURE_KEY", 32
 _WORKERS = ("engine", "sinks", "gateway")
 _COMMAND = "from streams.cli import main; main(prog_name='writeback')"
 
@@ -55,6 +57,7 @@ class Stack:
         self._tell = tell
         self._given = dict(os.environ if environment is None else environment)
         self._secrets = shared_secrets(self._given)
+        self._erasure_key = self._given.get(ERASURE_KEY) or secrets.token_hex(KEY_BYTES)
         self._trickle_s = trickle_s
         self._ports = _ports(fixed_ports)
         self._own_broker = broker is None
@@ -66,7 +69,7 @@ class Stack:
     @property
     def secrets(self) -> list[str]:
         """Every secret that the processes share."""
-        return list(self._secrets.values())
+        return [*self._secrets.values(), self._erasure_key]
 
     @property
     def urls(self) -> dict[str, str]:
@@ -107,6 +110,7 @@ class Stack:
         return {
             **self._given,
             **environment_for(self.sandbox, self._secrets),
+            ERASURE_KEY: self._erasure_key,
             "WRITEBACK_BOOTSTRAP": self.broker.bootstrap,
             "WRITEBACK_PROFILE": "embedded" if self.broker.kind == Embedded.kind else "kafka",
             "WRITEBACK_PARTITIONS": str(self._settings.partitions),

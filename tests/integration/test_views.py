@@ -51,6 +51,7 @@ class Worker:
             "PATH": "/usr/bin:/bin",
             "WRITEBACK_BOOTSTRAP": broker.bootstrap,
             "WRITEBACK_PROFILE": "embedded",
+            "WRITEBACK_ERASURE_KEY": "for tests: no one is erased here",
             "WRITEBACK_PARTITIONS": str(PARTITIONS),
             "WRITEBACK_DATADIR": str(directory / name),
             "WRITEBACK_WEB_PORT": str(self.port),

@@ -35,6 +35,7 @@ def settings() -> Iterator[tuple[str, str]]:
     names = {field.name for field in msgspec.structs.fields(Settings)}
     for field in msgspec.structs.fields(Settings):
         yield f"WRITEBACK_{field.name.upper()}", shown(field.default)
+    yield "WRITEBACK_ERASURE_KEY", "required"
     for field in msgspec.structs.fields(GatewaySettings):
         if field.name not in names:
             yield f"WRITEBACK_GATEWAY_{field.name.upper()}", shown(field.default)
