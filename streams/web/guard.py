@@ -15,6 +15,7 @@ from streams.web.access import REALM, allowed, local_name
 from streams.web.answers import refused
 from streams.web.rendering import CONTENT_SECURITY
 from streams.web.rows import Unavailable
+from streams.web.steward import STEWARD_PATH, stopped
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,11 @@ _SENTENCES: Final = {404: "there is no such page", 405: "pages can only be read"
 
 
 class Access(NamedTuple):
-    """The token ("" for none), and the worker's own address."""
+    """The token ("" for none), the worker's own address, and the stewards' token."""
 
     token: str = ""
     node_url: str = ""
+    steward_token: str = ""
 
 
 def protect(app: web.Application, access: Access) -> None:
@@ -61,6 +63,8 @@ def _stopped(access: Access, request: web.Request) -> web.Response | None:
     """The refusal of one who may not look."""
     if request.path in OPEN:
         return None
+    if request.method == "POST" and request.path.startswith(STEWARD_PATH):
+        return stopped(access.steward_token, request)
     if not access.token and not local_name(request.host, access.node_url):
         return refused(request, 421, "without a token this server answers to the names of its own machine only")
     if not allowed(access.token, request.headers.get("Authorization")):

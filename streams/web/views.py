@@ -20,13 +20,16 @@ from streams.runtime.engine_app import EngineApp
 from streams.runtime.settings import Settings
 from streams.web.answers import refused, shown
 from streams.web.comparison import compare
+from streams.web.desk import Desk
 from streams.web.guard import Access
 from streams.web.history import add_history
 from streams.web.lookups import Lookups
 from streams.web.pages import add_health
 from streams.web.rendering import quoted
+from streams.web.reviews import ReviewReader, ReviewSource, add_reviews
 from streams.web.rows import NO_SUCH_ROW, ROW_PATH, RowReader, RowSource, UnknownTable
 from streams.web.serving import page
+from streams.web.steward import Counter, Send, add_steward, sender
 
 NO_CUSTOMER = "no customer has this id"
 NO_RECORD = "no customer has this record"
@@ -39,13 +42,21 @@ def wall_clock() -> Millis:
 
 
 def add_views(
-    built: EngineApp, settings: Settings, rows: RowSource | None = None, now: Callable[[], Millis] = wall_clock
+    built: EngineApp,
+    settings: Settings,
+    rows: RowSource | None = None,
+    now: Callable[[], Millis] = wall_clock,
+    reviews: ReviewSource | None = None,
+    send: Send | None = None,
 ) -> None:
     """Add every view to the engine's app; they answer on any worker for any key."""
-    tables = [built.customers, built.identity, built.contacts, built.history]
+    tables = built.tables
     source = rows if rows is not None else RowReader(built.app, tables, settings.view_token)
     lookups = Lookups(source, built.policy)
-    add_health(built.app, tables, Access(settings.view_token, settings.node_url))
+    add_health(built.app, tables, Access(settings.view_token, settings.node_url, settings.steward_token))
+    queue = reviews if reviews is not None else ReviewReader(built.app, built.reviews, settings.view_token)
+    add_reviews(built.app, queue)
+    add_steward(built.app, Counter(Desk(lookups, queue), source, send or sender(built.app), settings, now))
     _add_rows(built.app, source)
     _add_search(built.app, lookups)
     # Before `/customers/{id}`, whose id may hold slashes.
@@ -75,6 +86,7 @@ def _add_search(app: LaneApp, lookups: Lookups) -> None:
         """Where a person begins."""
         paths = ["/customers/{id}", "/customers/by/{platform}/{record_id}", "/customers/by/email/{address}"]
         paths += ["/customers/{id}/history", "/explain/{id}", "/consents/{contact_point}"]
+        paths += ["/reviews", "/reviews/{id}", "/steward/requests/{id}"]
         paths += ["/metrics", "/healthz", "/readyz"]
         return shown(request, {"views": paths}, "start.html", lambda: {"platforms": list(lookups.policy.platforms)})
 
