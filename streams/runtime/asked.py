@@ -7,7 +7,9 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from streams.codec.internal import decode_steward
+from streams.codec.moves import MOVE, decode_move
 from streams.core.decide import Decision
+from streams.core.moves import Carry, Step
 from streams.lane import Emit, Record
 from streams.model import Invalid, Millis, Note, StewardRequest
 from streams.runtime import topics
@@ -101,11 +103,37 @@ def _unheard(notes: list[Note]) -> str | None:
 
 def turned_down(record: Record, invalid: Invalid) -> list[Emit]:
     """A record that goes to the dead letters: where it is a request, its answer."""
-    if record.topic != topics.STEWARD:
-        return []
     try:
-        request_id = decode_steward(record.value).request_id
+        request = _request_of(record)
     except Invalid:
         return []
+    if request is None:
+        return []
     customer_id = (record.key or b"").decode(errors="replace")
-    return refused(request_id, customer_id, invalid.reason, record.timestamp_ms)
+    return refused(request.request_id, customer_id, invalid.reason, record.timestamp_ms)
+
+
+def _request_of(record: Record) -> StewardRequest | None:
+    """The request in a record, also where it was carried on from an alias; raises Invalid."""
+    if record.topic == topics.STEWARD:
+        return decode_steward(record.value)
+    if record.topic == topics.CUSTOMER_CHANGES and record.value and record.value[0] == MOVE:
+        move = decode_move(record.value)
+        if isinstance(move, Carry) and move.topic == topics.STEWARD:
+            return decode_steward(move.value)
+    return None
+
+
+def moved(step: Step, at: Millis) -> list[Emit]:
+    """What a merge or an unlink came to, for the person who asked; what the policy did by itself has none."""
+    emits: list[Emit] = []
+    for decision, request in step.decisions:
+        if request.by is not None:
+            emits += accepted(request.request_id, decision.state.customer_id, at)
+    for note in step.notes:
+        if note.kind == "review" and note.identifier is None and not note.change_ids:
+            emits += refused(note.change_id, step.customer_id, note.rule or note.kind, at)
+    if step.refused is not None:
+        invalid, offer = step.refused
+        emits += refused(offer.evidence.request_id, step.customer_id, invalid.reason, at)
+    return emits
