@@ -75,7 +75,9 @@ def consider(step: Step, move: Propose) -> None:
 
 
 def _evidence_of(move: Propose) -> Join:
-    return Join(move.other_id, move.at, move.request_id, None, None, move.identifier, "merge", [move.change_id])
+    return Join(
+        move.other_id, move.at, move.request_id, None, None, move.identifier, "merge", [move.change_id], move.record
+    )
 
 
 def _offer(step: Step, at: Millis, evidence: Join) -> Offer:
@@ -97,7 +99,10 @@ def _offer(step: Step, at: Millis, evidence: Join) -> Offer:
 def answer_offer(step: Step, offer: Offer) -> None:
     """I3: the younger of the two surrenders; the offer goes back where that is the other one."""
     state = step.state
-    if state is not None and (offer.offerer in step.names or offer.evidence.request_id in remembered(state).returned):
+    if state is not None and offer.evidence.request_id in remembered(state).returned:
+        return
+    if state is not None and offer.offerer in step.names:
+        step.answer(offer.evidence)  # they have become one by another way
         return
     if state is None or state.erased_at is not None:
         _refuse_absent(step, offer)
@@ -121,6 +126,7 @@ def _refuse_absent(step: Step, offer: Offer) -> None:
     known = step.state is not None
     invalid = Invalid("bad_request", ITSELF) if known else Invalid("unknown_customer", "with")
     step.refused = (invalid, offer)
+    step.answer(offer.evidence, invalid.reason)
 
 
 def _hindered(step: Step, state: Customer, offer: Offer) -> bool:
@@ -136,6 +142,7 @@ def _hindered(step: Step, state: Customer, offer: Offer) -> bool:
     if rule is None:
         return False
     step.notes.append(review(older[1], younger[1], offer.evidence, rule, platform))
+    step.answer(offer.evidence, rule)
     return True
 
 
@@ -155,6 +162,7 @@ def surrender(step: Step, intent: Intent) -> None:
     state = step.known()
     if too_large(step, size_bytes(state)):
         step.notes.append(review(intent.target, step.customer_id, asked_by(intent), "too_large"))
+        step.answer(asked_by(intent), "too_large")
         return
     alias = Moves(survivor=intent.target, request_id=intent.request_id)
     step.state = Customer(step.customer_id, state.born_at, state.version, state.clock, state.policy_version)
@@ -172,7 +180,7 @@ def absorb_state(step: Step, absorb: Absorb) -> None:
         return
     rule = _unabsorbable(step, state, other)
     if rule is None and state is not None:
-        before = encoded(state)
+        before, given = encoded(state), encoded(other)
         moves = _joined_moves(state, other, evidence)
         points = held_points(other)
         told = Joined(step.customer_id, (other.customer_id, *other.aliases), tuple(sorted(other.records)))
@@ -183,8 +191,10 @@ def absorb_state(step: Step, absorb: Absorb) -> None:
             step.decisions.append((decision, _merge_request(evidence, other.customer_id)))
             step.told.append((customer_key(other.customer_id), told))
             step.withdrawn += [(point, other.customer_id) for point in sorted(points)]
+            step.answer(evidence)
             return
         rule, step.state = "too_large", _decoder.decode(before)
+        absorb = Absorb(_decoder.decode(given), evidence)
     _give_back(step, absorb, rule or "unknown_customer")
 
 
@@ -256,6 +266,7 @@ def _give_back(step: Step, absorb: Absorb, rule: str) -> None:
             step.refused = (refused, _offer(step, evidence.at, evidence))
     step.sends.append((other.customer_id, Return(other, evidence.request_id)))
     step.notes.append(review(step.customer_id, other.customer_id, evidence, rule))
+    step.answer(evidence, rule)
 
 
 def remember_return(state: Customer, request_id: str, customer_id: str) -> None:

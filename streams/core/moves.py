@@ -108,7 +108,8 @@ class Step:
     """What one message made of one row: the row, what was decided on it and by which request, what is to be sent.
 
     `sends` go to customers' rows, `told` to identity rows, and `withdrawn` are (contact point, customer) that no longer
-    hold together. `refused` names why an offer came to nothing, with the offer.
+    hold together. `refused` names why an offer came to nothing, with the offer. `answers`: by request, None where it was
+    carried out, else the reason why not.
     """
 
     customer_id: str
@@ -121,6 +122,12 @@ class Step:
     withdrawn: list[tuple[str, str]] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     refused: tuple[Invalid, Offer] | None = None
+    answers: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def answer(self, evidence: Join, reason: str | None = None) -> None:
+        """Tell who asked what became of it; None: it was done. An identifier does not ask."""
+        if not evidence.identifier:
+            self.answers.append((evidence.request_id, reason))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -210,11 +217,25 @@ def too_large(step: Step, size: int) -> bool:
 
 
 def review(one: str, other: str, evidence: Join, rule: str, platform: str | None = None) -> Note:
-    """What a steward is to judge, with the evidence: kinds and ids, no values."""
+    """What a steward is to judge, with the evidence: kinds and ids, no values. `platform`: the one that hinders."""
+    said_by, _, record_id = evidence.record.partition(":")
     detail = "the two customers were not merged"
     changes = tuple(change_id for change_id in evidence.change_ids if change_id)
     cause = changes[0] if changes else evidence.request_id
-    return Note("review", cause, platform, None, None, one, detail, other, evidence.identifier or None, rule, changes)
+    identifier = evidence.identifier or None
+    return Note(
+        "review",
+        cause,
+        platform or said_by or None,
+        record_id if record_id and platform in (None, said_by) else None,
+        None,
+        one,
+        detail,
+        other,
+        identifier,
+        rule,
+        changes,
+    )
 
 
 def kept(remembered: dict[str, str]) -> dict[str, str]:

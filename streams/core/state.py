@@ -244,8 +244,8 @@ class Unanswered(Struct):
 class Join(Struct):
     """How another customer became part of this one: which request, by whom and why, and on what evidence (I4).
 
-    `identifier`: the kind that both had, `rule`: what allowed it, `change_ids`: the changes that said so; all empty
-    where a steward asked for it on no evidence of ours.
+    `identifier`: the kind that both had, `rule`: what allowed it, `change_ids`: the changes that said so, of `record`;
+    all empty where a steward asked for it on no evidence of ours.
     """
 
     other_id: str
@@ -256,6 +256,7 @@ class Join(Struct):
     identifier: str = ""
     rule: str = ""
     change_ids: list[str] = []
+    record: str = ""
 
 
 class Intent(Struct):

@@ -42,6 +42,7 @@ def part_record(step: Step, intent: Intent) -> None:
     if intent.record not in state.records or too_large(step, size_bytes(state)):
         rule = "too_large" if intent.record in state.records else "not_linked"
         step.notes.append(review(step.customer_id, intent.target, asked_by(intent), rule))
+        step.answer(asked_by(intent), rule)
         return
     before = held_points(state)
     parted: Part = part(state, intent.record, intent.target, intent.at, intent.request_id, step.policy)
@@ -73,4 +74,5 @@ def install_state(step: Step, install: Install) -> None:
         "unlink", request.request_id, record=install.record, at=request.at, by=request.by, why=request.why
     )
     step.decisions.append((decision, asked))
+    step.answer(request)
     step.told.append((install.record, Parted(install.record, step.customer_id, install.names)))
