@@ -75,9 +75,8 @@ def consider(step: Step, move: Propose) -> None:
 
 
 def _evidence_of(move: Propose) -> Join:
-    return Join(
-        move.other_id, move.at, move.request_id, None, None, move.identifier, "merge", [move.change_id], move.record
-    )
+    changes = [move.change_id] if move.change_id else []
+    return Join(move.other_id, move.at, move.request_id, None, None, move.identifier, "merge", changes, move.record)
 
 
 def _offer(step: Step, at: Millis, evidence: Join) -> Offer:

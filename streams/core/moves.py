@@ -108,8 +108,8 @@ class Step:
     """What one message made of one row: the row, what was decided on it and by which request, what is to be sent.
 
     `sends` go to customers' rows, `told` to identity rows, and `withdrawn` are (contact point, customer) that no longer
-    hold together. `refused` names why an offer came to nothing, with the offer. `answers`: by request, None where it was
-    carried out, else the reason why not.
+    hold together. `refused` names why an offer came to nothing, with the offer. `answers`: by request, the reason why
+    it came to nothing, None where it was carried out.
     """
 
     customer_id: str
@@ -220,7 +220,7 @@ def review(one: str, other: str, evidence: Join, rule: str, platform: str | None
     """What a steward is to judge, with the evidence: kinds and ids, no values. `platform`: the one that hinders."""
     said_by, _, record_id = evidence.record.partition(":")
     detail = "the two customers were not merged"
-    changes = tuple(change_id for change_id in evidence.change_ids if change_id)
+    changes = tuple(evidence.change_ids)
     cause = changes[0] if changes else evidence.request_id
     identifier = evidence.identifier or None
     return Note(

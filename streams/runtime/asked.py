@@ -127,13 +127,9 @@ def _request_of(record: Record) -> StewardRequest | None:
 def moved(step: Step, at: Millis) -> list[Emit]:
     """What a merge or an unlink came to, for the person who asked; what the policy did by itself has none."""
     emits: list[Emit] = []
-    for decision, request in step.decisions:
-        if request.by is not None:
-            emits += accepted(request.request_id, decision.state.customer_id, at)
-    for note in step.notes:
-        if note.kind == "review" and note.identifier is None and not note.change_ids:
-            emits += refused(note.change_id, step.customer_id, note.rule or note.kind, at)
-    if step.refused is not None:
-        invalid, offer = step.refused
-        emits += refused(offer.evidence.request_id, step.customer_id, invalid.reason, at)
+    for request_id, reason in step.answers:
+        if reason is None:
+            emits += accepted(request_id, step.customer_id, at)
+        else:
+            emits += refused(request_id, step.customer_id, reason, at)
     return emits

@@ -9,9 +9,11 @@ import msgspec
 
 from streams.codec import PublicCodec
 from streams.codec.internal import encode
+from streams.codec.moves import encode_move
 from streams.core.decide import check_change
 from streams.core.forgetting import Erase
 from streams.core.identity import Arrive, Hop, Message, row_key, step
+from streams.core.merging import proposed
 from streams.core.rules import Policy
 from streams.lane import Batch, Done, Emit, Record, Rows, TooLarge, partition_of
 from streams.model import Invalid, Retry
@@ -109,6 +111,9 @@ def _emits(hop: Hop, timestamp_ms: int) -> list[Emit]:
         Emit(topics.CUSTOMER_CHANGES, forward.customer_id.encode(), encode(forward.change), timestamp_ms=forward.at)
         for forward in hop.forwards
     ]
+    for customer_id, move in map(proposed, hop.proposals):
+        value = encode_move(move)
+        emits.append(Emit(topics.CUSTOMER_CHANGES, customer_id.encode(), value, timestamp_ms=timestamp_ms))
     return emits + [
         Emit(topics.IDENTITY, key.encode(), encode_message(message), timestamp_ms=timestamp_ms)
         for key, message in hop.sends

@@ -11,24 +11,32 @@ from streams.codec.public import ledger_key
 from streams.codec.state import decode_customer, encode_customer
 from streams.core.bonds import MADE
 from streams.core.decide import Decision, Input, Tick, check_change, decide
+from streams.core.erasure import refuse_erased
 from streams.core.fold import ContactUpdate
 from streams.core.identity import Ask, Bound, Message
 from streams.core.repointing import customer_key
 from streams.core.rules import Policy
 from streams.core.state import PERSON, Customer
 from streams.core.steward import check_request
+from streams.core.timeline import whole_entry
 from streams.lane import Batch, Done, Emit, Record, Rows, TooLarge
-from streams.model import Invalid
+from streams.model import Invalid, Note, StewardRequest
 from streams.runtime import topics
+from streams.runtime.asked import heard, turned_down
 from streams.runtime.binder import encode_message
 from streams.runtime.contacts import Holding, encode_holding
-from streams.runtime.historian import historied
+from streams.runtime.erasing import Erasing, carried_out
+from streams.runtime.erasure_steps import Step, decode_step, is_step
+from streams.runtime.historian import entry_emits, historied
 from streams.runtime.letters import Letters, alerts
 from streams.runtime.metrics import DECIDE_S, RECORDS, Tally
+from streams.runtime.moving import Moving
 
 # Local rows: when a customer's next timer fires. `due`, the time (8 bytes, big-endian ms), the customer's id.
 DUE: Final = b"\x00due"
 _DUE_END: Final = len(DUE) + 8
+# Rows of the table that are no customers begin so.
+OTHERS: Final = b"\x00"
 
 
 def due_key(at: int, customer: bytes) -> bytes:
@@ -38,6 +46,8 @@ def due_key(at: int, customer: bytes) -> bytes:
 
 def derive(key: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
     """The timer that follows from a customer's row, for recovery."""
+    if key[:1] == OTHERS:
+        return []
     due_at = decode_customer(value).due_at
     return [] if due_at is None else [(due_key(due_at, key), b"")]
 
@@ -46,14 +56,23 @@ class Engine:
     """Processor of `customer.changes`, `receipts`, `steward` and `ticks`."""
 
     def __init__(
-        self, policy: Policy, codec: PublicCodec, letters: Letters, record_max_bytes: int, due_max: int
+        self,
+        policy: Policy,
+        codec: PublicCodec,
+        letters: Letters,
+        record_max_bytes: int,
+        due_max: int,
+        partitions: int,
+        erasing: Erasing,
     ) -> None:
         self._policy = policy
         self._codec = codec
         self._letters = letters
         self._record_max_bytes = record_max_bytes
         self._due_max = due_max
+        self._erasing = erasing
         self._tally = Tally()
+        self._moving = Moving(policy, letters, record_max_bytes, partitions, self._told, self._noted)
 
     def keys(self, batch: Batch) -> Iterable[bytes]:
         """The customers of the batch."""
@@ -63,6 +82,7 @@ class Engine:
         """Each customer's inputs in their order; states are decoded and written once for the batch."""
         RECORDS.labels(batch.topic).inc(len(batch.records))
         self._tally = Tally()
+        self._moving.begin()
         with DECIDE_S.labels("engine").time():
             emits, dead = self._all(batch, rows)
         self._tally.publish()
@@ -82,6 +102,8 @@ class Engine:
 
     def _fold(self, customer: bytes, records: list[Record], rows: Rows) -> tuple[list[Emit], int]:
         """Fold a customer's records; where the state outgrows its limit, one by one, to find which one it is."""
+        if customer[:1] == OTHERS:
+            return self._erasing.keep(customer, records, rows, self._letters)
         stored = rows.get(customer)
         try:
             return self._fold_together(customer, stored, records, rows)
@@ -95,15 +117,30 @@ class Engine:
         due_before = state.due_at if state is not None else None
         emits: list[Emit] = []
         dead = 0
+        if state is not None and state.moves is not None:
+            state, emits = self._moving.stored(customer, state, records[0], rows)
         for record in records:
             try:
+                if self._moving.concerns(record, state):
+                    state, made, refused, rest = self._moving.take(customer, state, record, rows)
+                    emits += made
+                    dead += refused
+                    if rest is None:
+                        continue
+                    record = rest
                 event = self._event(record, state)
             except Invalid as invalid:
                 dead += 1
-                emits.append(self._letters.refuse(record, invalid, "TASK_PUT", __name__))
+                emits += [*self._erasing.refused(record, invalid, state, self._letters), *turned_down(record, invalid)]
                 continue
             decision = self._decide(customer, state, event, record.timestamp_ms)
+            if decision.contacts:
+                decision = self._erasing.checked(decision, rows)
+            if decision.state.erased_at is not None:
+                emits += self._erasing.emits(record, event, decision)
             emits += self._emits(customer, decision, record.timestamp_ms, event)
+            if isinstance(event, StewardRequest):
+                emits += heard(customer.decode(), event, decision, record.timestamp_ms)
             state = decision.state
         if state is not None:
             _store(customer, state, due_before, rows)
@@ -114,21 +151,25 @@ class Engine:
     ) -> tuple[list[Emit], int]:
         emits: list[Emit] = []
         dead = 0
+        self._moving.begin_again(customer)
         for record in records:
             try:
                 made, refused = self._fold_together(customer, rows.get(customer), [record], rows)
             except TooLarge as error:
                 invalid = Invalid("too_large", f"the customer's state would be {error.size_bytes} bytes")
-                made, refused = [self._letters.refuse(record, invalid, "TASK_PUT", __name__)], 1
+                letter = self._letters.refuse(record, invalid, "TASK_PUT", __name__)
+                made, refused = [letter, *turned_down(record, invalid)], 1
             emits += made
             dead += refused
         return emits, dead
 
-    def _event(self, record: Record, state: Customer | None) -> Input:
+    def _event(self, record: Record, state: Customer | None) -> Input | Step:
         """The input that a record carries; raises Invalid before anything is touched."""
         if record.key is None:
             raise Invalid("null_key", "the key is the customer")
         if record.topic == topics.CUSTOMER_CHANGES:
+            if is_step(record):
+                return decode_step(record)
             change = decode_customer_change(record.value)
             check_change(change, self._policy)
             return change
@@ -137,24 +178,32 @@ class Engine:
         else:
             event = decode_steward(record.value)
             check_request(event, self._policy)
-            if event.action in ("merge", "unlink", "erase"):
-                # These span partitions; so far only a replay carries them out.
-                raise Invalid("unsupported_action", event.action)
+            refuse_erased(state, event)
         if state is None:
             raise Invalid("unknown_customer", "no customer under this key")
         return event
 
-    def _decide(self, customer: bytes, state: Customer | None, event: Input, at: int) -> Decision:
+    def _decide(self, customer: bytes, state: Customer | None, event: Input | Step, at: int) -> Decision:
         known = state if state is not None else Customer(customer.decode(), at)
+        if isinstance(event, Step):
+            return carried_out(known, event, self._policy)
         decision = decide(known, event, at, self._policy)
         self._tally.add(decision.notes, decision.commands, decision.ledger)
         return decision
 
-    def _emits(self, customer: bytes, decision: Decision, at: int, event: Input | None = None) -> list[Emit]:
+    def _emits(self, customer: bytes, decision: Decision, at: int, event: Input | Step | None = None) -> list[Emit]:
         """What goes out, consent first (C9), and the history of the event that caused it."""
-        codec = self._codec
+        codec, place = self._codec, None
+        if decision.state.moves is not None or decision.erasure is not None:
+            place = self._moving.place
         emits = [
-            Emit(topics.commands(one.platform), customer, codec.encode_command(one), timestamp_ms=at)
+            Emit(
+                topics.commands(one.platform),
+                customer,
+                codec.encode_command(one),
+                place(decision, one) if place is not None else None,
+                at,
+            )
             for one in decision.commands
         ]
         emits += [
@@ -168,7 +217,7 @@ class Engine:
                 emits.append(Emit(topics.CONTACTS, update.contact_point.encode(), held, timestamp_ms=at))
         for name in decision.links:
             emits += _linked(decision.state.customer_id, name, at)
-        if event is not None and self._policy.history.max_entries:
+        if event is not None and not isinstance(event, Step) and self._policy.history.max_entries:
             emits += historied(customer, decision, event, at)
         return emits + alerts(decision.notes, at)
 
@@ -182,10 +231,35 @@ class Engine:
             state = decode_customer(stored) if stored is not None else None
             if state is None or state.due_at is None or state.due_at >= tick.timestamp_ms:
                 continue
+            if state.moves is not None:
+                state, made = self._moving.stored(customer, state, tick, rows)
+                emits += made
+                if state.due_at is None:
+                    _store(customer, state, None, rows)
+                    continue
             decision = self._decide(customer, state, Tick(), tick.timestamp_ms)
             emits += self._emits(customer, decision, tick.timestamp_ms, Tick())
             _store(customer, decision.state, None, rows)
         return emits
+
+    def _told(self, decision: Decision, request: StewardRequest, record: Record, rows: Rows) -> list[Emit]:
+        """What goes out for a merge or an unlink, with the whole customer in its history."""
+        self._tally.add(decision.notes, decision.commands, decision.ledger)
+        state, at = decision.state, record.timestamp_ms
+        customer = state.customer_id.encode()
+        decision = self._erasing.checked(decision, rows)
+        emits = self._erasing.emits(record, request, decision) if state.erased_at is not None else []
+        emits += self._emits(customer, decision, at)
+        if self._policy.history.max_entries:
+            cause = request.request_id or request.action
+            entry = whole_entry(
+                decision, self._policy, at, request.action, cause, request.record, request.with_, request
+            )
+            emits += entry_emits(customer, entry, at)
+        return emits
+
+    def _noted(self, notes: list[Note]) -> None:
+        self._tally.add(notes)
 
 
 def _by_customer(records: Iterable[Record]) -> dict[bytes, list[Record]]:
@@ -199,6 +273,8 @@ def _store(customer: bytes, state: Customer, due_before: int | None, rows: Rows)
     rows.put(customer, encode_customer(state))
     if state.due_at is not None and state.due_at != due_before:
         rows.put_local(due_key(state.due_at, customer), b"")
+    elif state.due_at is None and due_before is not None:
+        rows.delete_local(due_key(due_before, customer))
 
 
 def _holding(customer_id: str, update: ContactUpdate, version: int) -> Holding:

@@ -71,7 +71,7 @@ def build_engine(settings: Settings, policy: Policy, erasure_key: bytes = b"") -
     binder = Binder(policy, codec, letters, count, erasure_key)
     lane_agent(app, [topics.CHANGES, topics.IDENTITY], count, identity, Living(binder), "identity")
     inputs = [topics.CUSTOMER_CHANGES, topics.RECEIPTS, topics.STEWARD, topics.TICKS]
-    engine = Engine(policy, codec, letters, limit, settings.due_max, Erasing(policy, erasure_key, count))
+    engine = Engine(policy, codec, letters, limit, settings.due_max, count, Erasing(policy, erasure_key, count))
     lane_agent(app, inputs, count, customers, Living(engine), "engine")
     lane_agent(app, [topics.CONTACTS], count, contacts, Living(Contacts(codec, letters)), "contacts")
     historian = Historian(policy.history, letters, limit)

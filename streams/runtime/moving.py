@@ -27,7 +27,6 @@ from streams.lane import Emit, Record, Rows, partition_of
 from streams.model import Command, Note, StewardRequest
 from streams.runtime import topics
 from streams.runtime.asked import moved
-from streams.runtime.asked import accepted, refused
 from streams.runtime.binder import encode_message
 from streams.runtime.contacts import withdrawal
 from streams.runtime.erasure_steps import Bury, decode_step, is_step
@@ -181,8 +180,6 @@ class Moving:
         emits += [
             Emit(topics.IDENTITY, key.encode(), encode_message(message), timestamp_ms=at) for key, message in step.told
         ]
-        for request_id, reason in step.answers:
-            emits += _answered(request_id, step.customer_id, reason, at)
         if step.notes:
             self._count(step.notes)
         return emits + alerts(step.notes, at) + moved(step, at)
@@ -196,12 +193,6 @@ class Moving:
             home = decision.erasure.homes.get(name)
         home = home or command.customer_id
         return None if home == decision.state.customer_id else partition_of(home.encode(), self._partitions)
-
-
-def _answered(request_id: str, customer_id: str, reason: str | None, at: int) -> list[Emit]:
-    if reason is None:
-        return accepted(request_id, customer_id, at)
-    return refused(request_id, customer_id, reason, at)
 
 
 def _onward(customer_id: str, record: Record) -> Emit:
