@@ -16,6 +16,7 @@ from streams.cli.history import history
 from streams.cli.policy import policy
 from streams.cli.replay import replay
 from streams.cli.sinks import sinks
+from streams.cli.steward import steward
 from streams.cli.tail import tail
 from streams.cli.topics import topics
 
@@ -56,6 +57,7 @@ def main() -> None:
     Look at it:
       writeback explain <customer>       why each value is what it is
       writeback history <customer>       what happened, and what was golden when
+      writeback steward review list      what waits for a person
       writeback tail changes             what flows
       writeback dead-letters list        what could not be processed, and why
 
@@ -63,5 +65,19 @@ def main() -> None:
     """
 
 
-for _command in (engine, sinks, gateway, dev, demo, replay, explain, history, policy, topics, dead_letters, tail):
+for _command in (
+    engine,
+    sinks,
+    gateway,
+    dev,
+    demo,
+    replay,
+    explain,
+    history,
+    steward,
+    policy,
+    topics,
+    dead_letters,
+    tail,
+):
     main.add_command(_command)
