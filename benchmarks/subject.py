@@ -10,6 +10,7 @@ from streams.codec.internal import encode as encode_change
 from streams.codec.public import ledger_key
 from streams.codec.state import decode_customer, encode_customer
 from streams.core.decide import Decision, decide
+from streams.core.history import entry_of
 from streams.core.state import Customer
 from streams.policy import load_policy
 
@@ -20,8 +21,9 @@ _POLICY = load_policy()
 _CODEC = PublicCodec()
 _LEDGER = "consent.ledger"
 _CONTACTS = "contacts"
+_HISTORY = "history"
 
-OUTPUTS = (*(f"commands.{platform}" for platform in _POLICY.platforms), _LEDGER, _CONTACTS)
+OUTPUTS = (*(f"commands.{platform}" for platform in _POLICY.platforms), _LEDGER, _CONTACTS, _HISTORY)
 
 
 def encode(change: dict[str, Any]) -> bytes:
@@ -34,7 +36,11 @@ def fold(state: bytes | None, change: bytes, timestamp_ms: int) -> tuple[bytes, 
     event = decode_customer_change(change)
     customer = decode_customer(state) if state else Customer(event.customer_id or "", born_at=timestamp_ms)
     decision = decide(customer, event, timestamp_ms, _POLICY)
-    return encode_customer(decision.state), _outputs(decision)
+    outputs = _outputs(decision)
+    entry = entry_of(decision, event, timestamp_ms)
+    if entry is not None:
+        outputs.append((_HISTORY, customer.customer_id.encode(), entry))
+    return encode_customer(decision.state), outputs
 
 
 def _outputs(decision: Decision) -> list[Output]:

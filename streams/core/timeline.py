@@ -172,7 +172,7 @@ def whole_entry(
 ) -> bytes | None:
     """The entry of a merge or an unlink, with all that is golden and sendable after it; None for an erased customer.
 
-    `cause`: the request's id, or the change's that brought the evidence.
+    `cause`: the request's id. `at`: when it was carried out, which may be after the request's own time.
     """
     state = decision.state
     if state.erased_at is not None:
@@ -189,7 +189,7 @@ def whole_entry(
             tuple((said.contact_point, said.channel, said.purpose, said.decision) for said in one.consents),
         )
         for one in decision.commands
-        if one.issued_at == at
+        if one.issued_at in (at, request.at if request is not None else at)
     )
     consents = tuple(consent_of(state, policy, key) for key in listed_keys(state, policy))
     return encode_entry(
@@ -271,7 +271,9 @@ def known_from(kept: Kept) -> Millis | None:
     if kept.base is not None:
         return kept.base.at
     first = kept.entries[0] if kept.entries else None
-    return None if first is None or first.extent != PART else first.at
+    if first is None or first.extent == BORN or (first.extent == WHOLE and first.kind == "unlink"):
+        return None
+    return first.at
 
 
 def as_of(kept: Kept, at: Millis) -> Snapshot | None:

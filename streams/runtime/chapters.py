@@ -24,6 +24,9 @@ CHAPTER_BYTES_MAX: Final = 131_072
 _HEAD: Final = b"\0\xff\xff\xff\xff"
 _SUFFIX: Final = len(_HEAD)
 
+# Kinds whose cause is the id of a request, which is carried out once.
+_ASKED: Final = frozenset({"steward", "merge", "unlink"})
+
 # Local rows: when the oldest part of a history was written. `aged`, the time (8 bytes, big-endian ms), the customer.
 AGED: Final = b"\x00aged"
 _AGED_END: Final = len(AGED) + 8
@@ -191,7 +194,7 @@ class Book:
         head, mark = self.head, mark_of(stored)
         decode_entry(stored)
         bounds.require_fit((stored,))
-        if head.forgotten or head.survivor is not None or self._has(mark):
+        if head.survivor is not None or self._has(mark):
             return
         size = sum(map(len, head.tail)) + len(stored)
         if head.tail and (len(head.tail) >= CHAPTER_ENTRIES or size > bounds.chapter_bytes_max):
@@ -202,21 +205,21 @@ class Book:
         self.trim(bounds)
 
     def _has(self, mark: Mark) -> bool:
-        """True for an entry that was delivered before: by time, version, kind, cause; a steward's by its request."""
+        """True for an entry that was delivered before, by time, version, kind and cause; a request's by its id."""
         tail = self.head.tail
-        if mark.kind != "steward" and (not tail or mark.version > mark_of(tail[-1]).version):
+        asked = mark.kind in _ASKED
+        if not asked and (not tail or mark.version > mark_of(tail[-1]).version):
             return False
         marks = [mark_of(one) for one in tail]
-        if mark in marks:
-            return True
-        if mark.kind == "steward" and any(one.kind == "steward" and one.cause == mark.cause for one in marks):
+        if any(_same(one, mark, asked) for one in marks):
             return True
         if not marks or mark.version > marks[0].version:
             return False
         for chapter in reversed(self.head.own.chapters):
             if chapter.last_version < mark.version:
                 return False
-            if chapter.first_at <= mark.at <= chapter.last_at and mark in map(mark_of, self._entries(chapter)):
+            within = asked or chapter.first_at <= mark.at <= chapter.last_at
+            if within and any(_same(mark_of(one), mark, asked) for one in self._entries(chapter)):
                 return True
         return False
 
@@ -323,8 +326,6 @@ class Book:
         bounds.require_fit(part.entries)
         for stored in part.entries:
             decode_entry(stored)
-        if self.head.forgotten:
-            return
         line = self.head.merged.setdefault(part.customer_id, Line())
         if part.base is not None and line.base is None and not line.chapters:
             self._put_base(line, part.base)
@@ -340,6 +341,10 @@ class Book:
                 self._rows.delete(row_key(self.customer, number))
         self.head = Head(self.head.next, survivor=survivor, forgotten=survivor is None)
         self._differs = True
+
+
+def _same(one: Mark, other: Mark, asked: bool) -> bool:
+    return one == other or (asked and (one.kind, one.cause) == (other.kind, other.cause))
 
 
 def checked(key: bytes | None) -> bytes:

@@ -15,6 +15,7 @@ from streams.runtime import topics
 from streams.runtime.chapters import AGED, Book, Bounds, aged_customer, aged_key, checked, head_key
 from streams.runtime.letters import Letters
 from streams.runtime.metrics import RECORDS
+from streams.runtime.tombstones import follow, is_tombstone
 
 # Histories that one batch looks through for what has become too old.
 SWEEP_MAX = 64
@@ -36,17 +37,15 @@ def entry_emits(customer: bytes, entry: bytes | None, at: Millis) -> list[Emit]:
 
 
 def moved_emit(customer: bytes, survivor: str, at: Millis) -> Emit:
-    """The history of a merged customer goes to its survivor. Emitted once the customer has become an alias."""
+    """The history of a merged customer goes to its survivor: emitted when that one has absorbed the state."""
     return Emit(topics.HISTORY, customer, encode_message(Moved(survivor)), timestamp_ms=at)
 
 
-def forget_emit(customer: bytes, at: Millis) -> Emit:
-    """A tombstone: nothing of the customer's history is kept, and nothing is ever added again."""
-    return Emit(topics.HISTORY, customer, None, timestamp_ms=at)
-
-
 class Historian:
-    """Processor of `history`, over the table `history`."""
+    """Processor of `history`, over the table `history`.
+
+    A tombstone forgets a customer for ever; what comes behind it is followed by another one.
+    """
 
     def __init__(
         self, rule: HistoryRule, letters: Letters, record_max_bytes: int, now: Callable[[], Millis] = wall_clock
@@ -85,8 +84,12 @@ class Historian:
         if book is None:
             book = books[customer] = Book(customer, rows)
         value = record.value
-        if value is None:
+        if is_tombstone(record):
             book.empty()
+        elif value is None:
+            raise Invalid("null_value", "only an erasure leaves a tombstone")
+        elif book.head.forgotten:
+            return follow(record)
         elif value[:1] == ENTRY:
             book.append(value, bounds)
         else:
@@ -113,7 +116,7 @@ def _moved(record: Record, message: Message, book: Book, bounds: Bounds) -> list
             return []
         return [Emit(topics.HISTORY, survivor.encode(), record.value, timestamp_ms=record.timestamp_ms)]
     key = message.survivor.encode()
-    if survivor is not None or book.head.forgotten or key == book.customer:
+    if survivor is not None or key == book.customer:
         return []
     emits = [Emit(topics.HISTORY, key, encode_message(one), timestamp_ms=record.timestamp_ms) for one in book.parts()]
     book.empty(message.survivor)

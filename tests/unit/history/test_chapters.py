@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from streams.core.decide import Tick
 from streams.core.history_view import as_of_view
 from streams.core.rules import HistoryRule
-from streams.core.timeline import Moved, encode_message
+from streams.core.timeline import Graft, Moved, encode_message, whole_entry
 from streams.lane import Batch, Emit, Record, partition_of
 from streams.model import Invalid
 from streams.runtime.chapters import (
@@ -23,9 +24,10 @@ from streams.runtime.chapters import (
     head_key,
     row_key,
 )
-from streams.runtime.historian import Historian, forget_emit, moved_emit
+from streams.runtime.historian import Historian, moved_emit
 from streams.runtime.letters import Letters
 from streams.runtime.settings import Settings
+from streams.runtime.tombstones import HEADER, tombstone
 from tests.unit.history.telling import NOON, RECORD_BYTES_MAX, WIDE, Shelf, Told, change
 
 C1 = b"C1"
@@ -128,6 +130,15 @@ def test_recovery_finds_the_same_local_rows(shelf: Shelf) -> None:
     assert len(derived) == 2
 
 
+def test_a_request_that_is_carried_out_at_another_time_is_kept_once(shelf: Shelf) -> None:
+    told = names(1)
+    decision = told.take(Tick(), 5)
+    again = [whole_entry(decision, told.policy, NOON + late, "merge", "r1", other="C2") or b"" for late in (7, 8)]
+    shelf.write(C1, [*told.entries, *again])
+
+    assert [one.kind for one in shelf.read(C1)[0].entries] == ["change", "merge"]
+
+
 # The historian
 
 
@@ -146,7 +157,8 @@ class Desk:
         """One batch."""
         taken = []
         for key, value in records:
-            taken.append(Record("history", 0, self._offset, self.now, key, value))
+            headers = () if value is not None else ((HEADER, b"1"),)
+            taken.append(Record("history", 0, self._offset, self.now, key, value, headers))
             self._offset += 1
         rows = self.shelf.rows()
         done = await self.historian.process(Batch("history", 0, taken, 1), rows)
@@ -187,10 +199,10 @@ async def test_what_is_no_entry_goes_to_the_dead_letters_and_the_rest_is_kept(de
 async def test_a_tombstone_forgets_all_for_ever(desk: Desk) -> None:
     entries = names(40).entries
     await desk.take(*((C1, one) for one in entries))
-    forgotten = forget_emit(C1, NOON)
-    await desk.take((forgotten.key, forgotten.value))
-    await desk.take((C1, entries[-1]))
+    await desk.take((C1, None))
+    behind = await desk.take((C1, entries[-1]), (C1, encode_message(Graft("C2", 0, (entries[0],)))))
 
+    assert behind == [tombstone("history", C1, NOON, 0)] * 2
     assert desk.causes(C1) == {"C1": []}
     assert [key for key, _ in desk.shelf.store.scan(None, 100)] == [head_key(C1)]
     assert b"Name" not in b"".join(value for _, value in desk.shelf.store.scan(None, 100))
@@ -252,3 +264,12 @@ async def test_what_is_too_old_is_dropped_also_where_nothing_is_added_any_more(d
     assert desk.causes(C1) == {"C1": []}
     base = desk.shelf.read(C1)[0].base
     assert base is not None and base.golden["first_name"].value == "Name 39"
+
+
+async def test_a_null_value_that_no_erasure_left_is_a_dead_letter(desk: Desk) -> None:
+    rows = desk.shelf.rows()
+    record = Record("history", 0, 0, NOON, C1, None)
+    done = await desk.historian.process(Batch("history", 0, [record], 1), rows)
+
+    assert [one.topic for one in done.emits] == ["dead-letters"]
+    assert rows.written == {}
