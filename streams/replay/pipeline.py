@@ -163,13 +163,14 @@ class Pipeline:
         request_id = request.request_id or f"steward-{at}"
         if request_id in self._requests:
             return
+        refuse_erased(self._stored(customer_id), request)
         begin = {"merge": request_merge, "unlink": request_unlink}.get(request.action)
         if begin is None and request.action != "erase":
             self._decide(customer_id, request, at, output)
             return
         self._requests.add(request_id)
         if begin is None:
-            self._erase(customer_id, request, request_id, at, output)
+            self._decide(customer_id, msgspec.structs.replace(request, request_id=request_id), at, output)
             return
         step = self._step_of(customer_id)
         begin(step, request, request_id, at)
@@ -208,10 +209,6 @@ class Pipeline:
             raise step.refused[0]
         self._take_steps(step.told, at, output)
         return step.sends
-
-    def _erase(self, customer_id: str, request: StewardRequest, request_id: str, at: Millis, output: Output) -> None:
-        refuse_erased(self.customer(customer_id), request)
-        self._decide(customer_id, msgspec.structs.replace(request, request_id=request_id), at, output)
 
     def _forget(self, erasure: Erasure, output: Output) -> None:
         """K3: its rows are fenced, its contact points suppressed wherever they are shown, now or later."""
