@@ -57,7 +57,9 @@ def part_record(step: Step, intent: Intent) -> None:
 
 def _request(intent: Intent) -> StewardRequest:
     asked = asked_by(intent)
-    return StewardRequest("unlink", intent.request_id, record=intent.record, at=intent.at, by=asked.by, why=asked.why)
+    return StewardRequest(
+        "unlink", intent.request_id, record=intent.record, with_=intent.target, at=intent.at, by=asked.by, why=asked.why
+    )
 
 
 def install_state(step: Step, install: Install) -> None:
@@ -71,7 +73,13 @@ def install_state(step: Step, install: Install) -> None:
     decision = settle_apart(moved, install.foreign, request.at, request.request_id, step.policy)
     step.state = moved
     asked = StewardRequest(
-        "unlink", request.request_id, record=install.record, at=request.at, by=request.by, why=request.why
+        "unlink",
+        request.request_id,
+        record=install.record,
+        with_=install.names[0],
+        at=request.at,
+        by=request.by,
+        why=request.why,
     )
     step.decisions.append((decision, asked))
     step.answer(request)

@@ -27,7 +27,7 @@ from streams.runtime.binder import encode_message
 from streams.runtime.contacts import Holding, encode_holding
 from streams.runtime.erasing import Erasing, carried_out
 from streams.runtime.erasure_steps import Step, decode_step, is_step
-from streams.runtime.historian import entry_emits, historied
+from streams.runtime.historian import entry_emits, historied, moved_emit
 from streams.runtime.letters import Letters, alerts
 from streams.runtime.metrics import DECIDE_S, RECORDS, Tally
 from streams.runtime.moving import Moving
@@ -256,6 +256,9 @@ class Engine:
                 decision, self._policy, at, request.action, cause, request.record, request.with_, request
             )
             emits += entry_emits(customer, entry, at)
+        if request.action == "merge" and request.with_ is not None:
+            # Only now that it is absorbed: a state that is given back keeps its history.
+            emits.append(moved_emit(request.with_.encode(), state.customer_id, at))
         return emits
 
     def _noted(self, notes: list[Note]) -> None:

@@ -30,7 +30,6 @@ from streams.runtime.asked import moved
 from streams.runtime.binder import encode_message
 from streams.runtime.contacts import withdrawal
 from streams.runtime.erasure_steps import Bury, decode_step, is_step
-from streams.runtime.historian import moved_emit
 from streams.runtime.letters import Letters, alerts
 
 # What goes out for a decision: the decision, the request behind it, the record that led to it, the rows at hand.
@@ -86,9 +85,6 @@ class Moving:
         step = self._step(customer, state)
         carry_out(step)
         emits = self._emits(step, record, rows)
-        survivor = remembered(step.known()).survivor
-        if survivor is not None:
-            emits.append(moved_emit(customer, survivor, record.timestamp_ms))
         return step.known(), emits
 
     def concerns(self, record: Record, state: Customer | None) -> bool:
