@@ -184,7 +184,7 @@ async def _send(settings: Settings, chosen: list[Letter]) -> None:
             await producer.send_and_wait(
                 letter.topic,
                 letter.record.value,
-                letter.record.key,
+                letter.own_key,
                 partition=int(letter.connect("partition")),
                 timestamp_ms=letter.timestamp_ms,
                 headers=letter.own_headers,
@@ -229,7 +229,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
 def _reveal(letter: Letter) -> None:
     from streams.cli.decoding import text
 
-    click.echo(f"{'key':>10}  {text(letter.record.key)}")
+    click.echo(f"{'key':>10}  {text(letter.own_key)}")
     for name, value in letter.own_headers:
         click.echo(f"{'header':>10}  {name}: {text(value)}")
     click.echo(_readable(letter.record.value))

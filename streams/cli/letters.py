@@ -10,6 +10,7 @@ from streams.cli.decoding import text
 from streams.cli.errors import Sentence
 from streams.delivery.dead_letters import (
     DETAIL_HEADER,
+    NO_KEY_HEADER,
     OURS,
     PREFIX,
     REASON_HEADER,
@@ -18,6 +19,7 @@ from streams.delivery.dead_letters import (
 )
 from streams.lane import Record
 from streams.model import Invalid, Millis, parse_time
+from streams.runtime.tombstones import is_tombstone
 from streams.runtime.topics import DEAD_LETTERS
 
 if TYPE_CHECKING:
@@ -58,10 +60,20 @@ class Letter:
         return f"{self.topic}[{self.connect('partition')}]@{self.connect('offset')}"
 
     @property
+    def ended(self) -> bool:
+        """True for what an erasure left in the place of dead letters."""
+        return is_tombstone(self.record)
+
+    @property
     def cut_from_bytes(self) -> int | None:
         """How long the value was, where it was too long to be kept whole."""
         size = self.told.get(VALUE_BYTES_HEADER)
         return int(size) if size is not None and size.isdecimal() else None
+
+    @property
+    def own_key(self) -> bytes | None:
+        """The message's key; None where it had none."""
+        return None if NO_KEY_HEADER in self.told else self.record.key
 
     @property
     def own_headers(self) -> list[tuple[str, bytes]]:
@@ -110,7 +122,7 @@ async def found(source: Topic, wanted: Wanted) -> AsyncIterator[Letter]:
         await source.from_time(wanted.since_ms)
     async for record in source.to_end():
         letter = letter_of(record)
-        if wanted.fits(letter):
+        if not letter.ended and wanted.fits(letter):
             yield letter
 
 
@@ -122,7 +134,10 @@ async def at(source: Topic, place: str) -> Letter:
     record = await source.record(int(partition), int(offset))
     if record is None:
         raise Sentence(f"there is no dead letter at {place} in the topic {DEAD_LETTERS}")
-    return letter_of(record)
+    letter = letter_of(record)
+    if letter.ended:
+        raise Sentence(f"what was at {place} belonged to an erased customer")
+    return letter
 
 
 def since(given: str | None, now_ms: Millis) -> Millis | None:

@@ -14,6 +14,7 @@ REASON_HEADER: Final = "writeback.reason"
 DETAIL_HEADER: Final = "writeback.detail"
 VALUE_BYTES_HEADER: Final = "writeback.value.bytes"
 TIMESTAMP_HEADER: Final = "writeback.timestamp"
+NO_KEY_HEADER: Final = "writeback.key.none"
 VALUE_BYTES_MAX: Final = 900_000
 DETAIL_CHARS_MAX: Final = 500
 
@@ -33,7 +34,7 @@ class Origin(msgspec.Struct, frozen=True):
 class DeadLetter(msgspec.Struct, frozen=True):
     """One record for the topic `dead-letters`."""
 
-    key: bytes | None
+    key: bytes
     value: bytes | None
     headers: Headers
 
@@ -54,7 +55,8 @@ def dead_letter(
 
     `process` is who met it (`writeback-engine`), `task_id` its partition, `class_name` the code of that stage.
     `reason` and `detail` hold no values. A value over `value_bytes_max` is cut, and `writeback.value.bytes` says how
-    long it was: a dead letter that the broker refuses would stop the stream.
+    long it was: a dead letter that the broker refuses would stop the stream. For the same reason a message without a
+    key lies under its place (the topic is compacted by key), and `writeback.key.none` says so.
     """
     told = {
         f"{PREFIX}topic": origin.topic,
@@ -72,16 +74,18 @@ def dead_letter(
     if origin.timestamp_ms is not None:
         # So that a replay is no later statement than the message was (R2).
         told[TIMESTAMP_HEADER] = str(origin.timestamp_ms)
+    key = origin.key
+    if key is None:
+        told[NO_KEY_HEADER] = "true"
+        key = f"{origin.topic}[{origin.partition}]@{origin.offset}".encode()
     value = origin.value
     if value is not None and len(value) > value_bytes_max:
         told[VALUE_BYTES_HEADER] = str(len(value))
         value = value[:value_bytes_max]
-    return DeadLetter(
-        origin.key, value, (*_own(origin.headers), *((name, text.encode()) for name, text in told.items()))
-    )
+    return DeadLetter(key, value, (*_own(origin.headers), *((name, text.encode()) for name, text in told.items())))
 
 
-OURS: Final = (PREFIX, REASON_HEADER, DETAIL_HEADER, VALUE_BYTES_HEADER, TIMESTAMP_HEADER)
+OURS: Final = (PREFIX, REASON_HEADER, DETAIL_HEADER, VALUE_BYTES_HEADER, TIMESTAMP_HEADER, NO_KEY_HEADER)
 
 
 def _own(headers: Headers) -> Headers:

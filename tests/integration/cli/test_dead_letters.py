@@ -9,6 +9,7 @@ import pytest
 
 from streams.delivery import Origin, dead_letter
 from streams.lane import Emit
+from streams.runtime.tombstones import tombstone
 from tests.integration.cli.conftest import Command
 
 pytestmark = pytest.mark.embedded
@@ -124,3 +125,13 @@ def test_without_yes_nothing_is_sent_unless_a_person_agrees(with_topics: Command
 
 def test_a_replay_of_everything_by_accident_is_refused(with_topics: Command) -> None:
     assert "name places" in with_topics("dead-letters", "replay", "--yes", fails=True).output
+
+
+def test_what_an_erasure_left_is_no_dead_letter(with_topics: Command) -> None:
+    with_topics.write([letter("raw.crm", "bad_json"), tombstone("dead-letters", b"r1", NOW, 0)])
+
+    listed = with_topics("dead-letters", "list", "--json").output.splitlines()
+    shown = with_topics("dead-letters", "show", "0:1", fails=True)
+
+    assert [json.loads(line)["place"] for line in listed] == ["0:0"]
+    assert "belonged to an erased customer" in shown.output

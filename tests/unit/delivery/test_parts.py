@@ -214,7 +214,22 @@ def test_a_dead_letter_without_detail_says_its_reason_alone() -> None:
     assert letter(detail="")["__connect.errors.exception.message"] == b"unknown_enum"
 
 
+def test_a_message_without_a_key_lies_under_its_place_and_says_so() -> None:
+    made = dead_letter(
+        Origin("raw.crm", 3, 41, None, b"x"),
+        reason="bad_json",
+        detail="",
+        stage="VALUE_CONVERTER",
+        process="writeback-engine",
+        task_id=3,
+        class_name="streams.codec",
+    )
+
+    assert made.key == b"raw.crm[3]@41"
+    assert dict(made.headers)["writeback.key.none"] == b"true"
+
+
 def test_a_value_over_the_limit_is_cut_and_its_length_is_kept() -> None:
-    told = letter(Origin("raw.crm", 0, 0, None, b"x" * 50), value_bytes_max=10)
+    told = letter(Origin("raw.crm", 0, 0, b"003a1", b"x" * 50), value_bytes_max=10)
 
     assert (told[""], told["writeback.value.bytes"]) == (b"x" * 10, b"50")
