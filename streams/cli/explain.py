@@ -40,7 +40,7 @@ def explain(customer: str, url: str, as_json: bool) -> None:
         f"customer {view['customer_id']}, version {view['golden_version']}, policy {view['policy']}", style="bold"
     )
     out.print(f"records: {', '.join(view['records']) or 'none'}")
-    for table in (_attributes(view), _consents(view), _open(view)):
+    for table in (_attributes(view), _consents(view), _bindings(view), _open(view)):
         if table.row_count:
             out.print(table)
 
@@ -70,6 +70,15 @@ def _consents(view: dict[str, Any]) -> Table:
         sendable = "yes" if one["sendable"] else "no"
         row = (one["contact_point"], one["channel"], one["purpose"], one["state"])
         table.add_row(*row, sendable, ", ".join(one["reasons"]))
+    return table
+
+
+def _bindings(view: dict[str, Any]) -> Table:
+    table = Table("record", "why it belongs here", "under which rule")
+    for one in view.get("bindings", ()):
+        table.add_row(one["record"], one["why"], one["rule"])
+    for one in view["joins"]:
+        table.add_row(f"merged {one['customer_id']}", f"{one['words']} ({one['at']})", one["rule"] or "a steward")
     return table
 
 

@@ -21,6 +21,8 @@ REFUSED: Final = "refused"
 """The customer that matched may not have another record of this platform (I2)."""
 MADE: Final = "made"
 """A command of ours created it for its customer."""
+UNLINKED: Final = "unlinked"
+"""A steward took it out of another customer (I4)."""
 
 
 def kind_of(key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streams.core.bond_words import joins_view
 from streams.core.consent_words import consent_reasons, ledger_view
 from streams.core.contact_points import joined, split
 from streams.core.flips import flip_of, flip_view
@@ -20,7 +21,7 @@ def explain_view(state: Customer, policy: Policy, now: Millis) -> dict[str, Any]
 
     Per attribute `rule` and `why`, per loser `why` and `flip` (`core/flips.py`); per consent `why` (sentences) and
     `entries` (the decisions, with what became of each); `open`: what holds a record back from golden; `unanswered`:
-    commands without a receipt.
+    commands without a receipt; `joins`: the customers that became part of this one, and why.
     An erased customer has only `erased_at`, and in `answers` what became of each erasure at a platform.
     """
     view = golden_view(state, policy)
@@ -39,6 +40,7 @@ def explain_view(state: Customer, policy: Policy, now: Millis) -> dict[str, Any]
         consent["entries"] = ledger_view(state, policy, key)
     view["policy"] = policy.version
     view["open"] = held_back(state, policy, now)
+    view["joins"] = joins_view(state)
     view["unanswered"] = [_unanswered(state, command_id) for command_id in state.unanswered]
     return view
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from streams.core.bonds import NAMED
+from streams.core.bonds import NAMED, UNLINKED
 from streams.core.rules import Policy
 from streams.model import Millis, Note
 
@@ -134,7 +134,7 @@ def _parted(hop: Hop, key: str, parted: Parted) -> None:
         _forget_member(hop, parted)
     elif key == parted.record:
         if row.customer is None or row.customer in parted.names:
-            row.customer = parted.customer
+            row.customer, row.bond = parted.customer, UNLINKED
             hop.sends.extend((claimed, parted) for claimed in row.claimed)
             hop.sends.append((customer_key(parted.names[0]), parted))
             hop.sends.append((customer_key(parted.customer), Adopt((parted.record,))))

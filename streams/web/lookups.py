@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 from streams.codec.state import decode_customer, decode_row
 from streams.core import canonical
+from streams.core.bond_words import asked_keys, bond_view
+from streams.core.identity import Row
 from streams.core.rules import Policy
 from streams.core.state import Customer
 from streams.model.suppression import SendableState
 from streams.runtime.contacts import ContactRow, Holding, decode_contact_row, publish
 from streams.web.rows import RowSource
+
+# Records of one customer whose binding is told.
+BINDINGS_MAX: Final = 100
 
 
 class Lookups:
@@ -31,6 +37,19 @@ class Lookups:
             return None  # the identity rows of e-mails, phones and customers
         stored = await self._rows.read("identity", f"{platform}:{record_id}".encode())
         return decode_row(stored).customer if stored is not None else None
+
+    async def bindings(self, state: Customer) -> list[dict[str, Any]]:
+        """Why each of the customer's records belongs to it."""
+        names = sorted(state.records)[:BINDINGS_MAX]
+        rows = await asyncio.gather(*(self._identity(name) for name in names))
+        keys = sorted({key for row in rows if row is not None for key in asked_keys(row)})
+        found = zip(keys, await asyncio.gather(*(self._identity(key) for key in keys)), strict=True)
+        others = {key: row for key, row in found if row is not None}
+        return [bond_view(name, row, others, self.policy) for name, row in zip(names, rows, strict=True)]
+
+    async def _identity(self, key: str) -> Row | None:
+        stored = await self._rows.read("identity", key.encode())
+        return decode_row(stored) if stored is not None else None
 
     async def customers_at(self, contact_point: str) -> list[str]:
         """The customers that hold a contact point."""

@@ -133,7 +133,10 @@ def _add_customers(app: LaneApp, lookups: Lookups, now: Callable[[], Millis]) ->
         if state is None:
             return refused(request, 404, NO_CUSTOMER)
         view = explain_view(state, lookups.policy, now())
-        return shown(request, view, "erased.html" if "erased" in view else "explain.html")
+        if "erased" in view:
+            return shown(request, view, "erased.html")
+        view["bindings"] = await lookups.bindings(state)
+        return shown(request, view, "explain.html")
 
 
 async def _customer(

@@ -24,7 +24,10 @@ async def test_a_worker_without_its_partitions_is_alive_and_not_ready(visit: Vis
 
     assert (alive[0], alive[1]) == (200, {"status": "ok"})
     assert (ready[0], ready[2]["Retry-After"]) == (503, "2")
-    assert ready[1] == {"ready": False, "partitions": {"customers": [], "identity": [], "contacts": [], "history": []}}
+    assert ready[1] == {
+        "ready": False,
+        "partitions": {"customers": [], "identity": [], "contacts": [], "history": [], "reviews": []},
+    }
 
 
 async def test_metrics_are_in_the_form_that_prometheus_reads(visit: Visit) -> None:
