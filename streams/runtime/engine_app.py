@@ -78,7 +78,7 @@ def build_engine(settings: Settings, policy: Policy, erasure_key: bytes = b"") -
     lane_agent(app, [topics.HISTORY], count, history, historian, "history")
     reviews = BatchTable(app, "reviews", count, derive=derive_cases)
     queue = Reviews(letters, settings.reviews_max, settings.outcomes_max)
-    lane_agent(app, [topics.NOTES, topics.REVIEWS], count, reviews, Living(queue), "reviews")
+    lane_agent(app, [topics.NOTES, topics.REVIEWS], count, reviews, queue, "reviews")
     built = EngineApp(app, policy, customers, identity, contacts, history, reviews)
     _tick(built, settings)
     return built
