@@ -12,30 +12,33 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-CORE = (
-    "answers",
-    "canonical",
-    "claims",
-    "commanding",
-    "commands",
-    "consent",
-    "contact_points",
-    "decide",
-    "echoes",
-    "effective",
-    "fold",
-    "history",
-    "in_flight",
-    "ledger_fold",
-    "orders",
-    "registers",
-    "rules",
-    "standing",
-    "steward",
-    "survivorship",
-    "verdicts",
-)
-CODEC = ("change_writer", "command_writer", "internal", "ledger_writer", "primitives", "public", "state")
+HOT = {
+    "core": (
+        "answers",
+        "canonical",
+        "claims",
+        "commanding",
+        "commands",
+        "consent",
+        "contact_points",
+        "decide",
+        "echoes",
+        "effective",
+        "fold",
+        "history",
+        "in_flight",
+        "ledger_fold",
+        "orders",
+        "registers",
+        "rules",
+        "standing",
+        "steward",
+        "survivorship",
+        "verdicts",
+    ),
+    "codec": ("change_writer", "command_writer", "internal", "ledger_writer", "primitives", "public", "state"),
+    "lane": ("murmur",),
+}
 
 
 class WithSchemas(build_py):
@@ -55,7 +58,7 @@ def compiled() -> list:
         return []
     from mypyc.build import mypycify
 
-    paths = [f"streams/core/{name}.py" for name in CORE] + [f"streams/codec/{name}.py" for name in CODEC]
+    paths = [f"streams/{package}/{name}.py" for package, names in HOT.items() for name in names]
     checks = ["--config-file=", "--ignore-missing-imports", "--disable-error-code=misc"]
     return mypycify([*checks, *paths], opt_level="3", debug_level="0")
 

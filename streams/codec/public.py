@@ -37,6 +37,7 @@ class PublicCodec:
     def __init__(self, registry: SchemaRegistry | None = None) -> None:
         self._registry = registry
         self._prefixes: dict[tuple[SchemaName, str], bytes] = {}
+        self._command_prefixes: dict[str, bytes] = {}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> PublicCodec:
@@ -54,7 +55,11 @@ class PublicCodec:
 
     def encode_command(self, command: Command) -> bytes:
         """For the topic `commands.<platform>`."""
-        return command_body(command, self._prefix("command", f"commands.{command.platform}"))
+        platform = command.platform
+        prefix = self._command_prefixes.get(platform)
+        if prefix is None:
+            prefix = self._command_prefixes[platform] = self._prefix("command", f"commands.{platform}")
+        return command_body(command, prefix)
 
     def encode_ledger(self, entry: LedgerEntry) -> bytes:
         """For the topic `consent.ledger`; the person as a whole is `customer:<customer_id>` there (C1)."""

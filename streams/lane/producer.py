@@ -14,7 +14,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from streams.lane.errors import Refused, TooLarge
 from streams.lane.murmur import partition_of
-from streams.lane.records import Emit, Headers
+from streams.lane.records import Emit
 from streams.lane.settings import LaneSettings
 from streams.lane.store import Position
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from streams.lane.app import LaneApp
 
 _Builder = Any  # aiokafka's BatchBuilder has no public name
-_Line = tuple[bytes | None, bytes | None, int | None, Headers]
+_Target = tuple[str, int]
+_Headers = list[tuple[str, bytes]]
+_NO_HEADERS: _Headers = []  # read by the builder, never kept
 
 
 class Producer(driver.Producer):
@@ -35,6 +37,43 @@ class Producer(driver.Producer):
     def client(self) -> AIOKafkaProducer:
         """The running aiokafka producer. Raises NotReady before the start."""
         return self._ensure_producer()
+
+
+class Filling:
+    """Batches for one partition, each as full as the producer's batch size allows, or of one record each."""
+
+    __slots__ = ("_append", "_batch", "_batches", "_client", "_count", "_single")
+
+    def __init__(self, client: AIOKafkaProducer, single: bool) -> None:
+        self._client = client
+        self._single = single
+        self._batches: list[_Builder] = []
+        self._open()
+
+    def _open(self) -> None:
+        self._batch: _Builder = self._client.create_batch()
+        # The builder's own: what the batch adds around it costs more than the work.
+        self._append = self._batch._builder.append
+        self._count = 0
+
+    def _close(self) -> None:
+        self._batch._relative_offset = self._count
+        self._batch.close()
+        self._batches.append(self._batch)
+
+    def add(self, timestamp_ms: int | None, key: bytes | None, value: bytes | None, headers: _Headers) -> None:
+        """Append one record. A batch takes its first record at any size."""
+        count = self._count
+        if (self._single and count) or self._append(count, timestamp_ms, key, value, headers) is None:
+            self._close()
+            self._open()
+            self._append(0, timestamp_ms, key, value, headers)
+        self._count += 1
+
+    def closed(self) -> list[_Builder]:
+        """The batches, ready to be sent; nothing can be added any more."""
+        self._close()
+        return self._batches
 
 
 class Outbox:
@@ -51,20 +90,14 @@ class Outbox:
         if not emits:
             return
         counts = await self._partition_counts({emit.topic for emit in emits})
-        targets: dict[tuple[str, int], list[_Line]] = {}
-        for emit in emits:
-            target = emit.topic, _partition(emit, counts, default_partition)
-            line = emit.key, emit.value, emit.timestamp_ms, emit.headers
-            if target in targets:
-                targets[target].append(line)
-            else:
-                targets[target] = [line]
-        await self._deliver(targets)
+        await self._deliver(self._filled(emits, counts, default_partition))
 
     async def send_rows(self, topic: str, partition: int, rows: dict[bytes, bytes | None]) -> Position | None:
         """Write a table's changed rows to its changelog; the place of the last, None if the broker did not tell."""
-        lines: list[_Line] = [(key, value, None, ()) for key, value in rows.items()]
-        offset = await self._deliver({(topic, partition): lines})
+        filling = self._filling()
+        for key, value in rows.items():
+            filling.add(None, key, value, _NO_HEADERS)
+        offset = await self._deliver({(topic, partition): filling.closed()})
         last_key, last_value = next(reversed(rows.items()))
         return None if offset is None else Position.of(offset, last_key, last_value)
 
@@ -76,11 +109,25 @@ class Outbox:
             if plain > limit or (emit.headers and size_bytes(emit) > limit):
                 raise TooLarge(f"topic {emit.topic}", size_bytes(emit), limit)
 
-    async def _deliver(self, targets: Mapping[tuple[str, int], list[_Line]]) -> int | None:
+    def _filling(self) -> Filling:
+        return Filling(self._producer.client, self._settings.producer_single_record_batches)
+
+    def _filled(self, emits: Iterable[Emit], counts: Mapping[str, int], default: int) -> dict[_Target, list[_Builder]]:
+        """What goes to each (topic, partition), in the order given."""
+        targets: dict[_Target, Filling] = {}
+        for emit in emits:
+            topic, key, partition, headers = emit.topic, emit.key, emit.partition, emit.headers
+            if partition is None:
+                partition = default % counts[topic] if key is None else partition_of(key, counts[topic])
+            filling = targets.get((topic, partition))
+            if filling is None:
+                filling = targets[topic, partition] = self._filling()
+            filling.add(emit.timestamp_ms, key, emit.value, list(headers) if headers else _NO_HEADERS)
+        return {target: filling.closed() for target, filling in targets.items()}
+
+    async def _deliver(self, filled: Mapping[_Target, list[_Builder]]) -> int | None:
         """Send everything and wait for the acknowledgements; the last offset written, None if unknown."""
         client = self._producer.client
-        lines_max = 1 if self._settings.producer_single_record_batches else None
-        filled = {target: _fill(client, lines, lines_max) for target, lines in targets.items()}
         deliveries = []
         # First batches first: aiokafka takes one batch of a partition at a time, and waits with the next.
         for batches in itertools.zip_longest(*filled.values()):
@@ -115,36 +162,3 @@ def size_bytes(emit: Emit) -> int:
     """What counts against the record limit: key, value, headers."""
     size = len(emit.key or b"") + len(emit.value or b"")
     return size + sum(len(name) + len(value) for name, value in emit.headers) if emit.headers else size
-
-
-def _partition(emit: Emit, counts: Mapping[str, int], default: int) -> int:
-    if emit.partition is not None:
-        return emit.partition
-    if emit.key is not None:
-        return partition_of(emit.key, counts[emit.topic])
-    return default % counts[emit.topic]
-
-
-def _fill(client: AIOKafkaProducer, lines: Sequence[_Line], lines_max: int | None) -> list[_Builder]:
-    """Closed batches with the lines in order, each as full as the producer's batch size allows."""
-    batches = []
-    begin = 0
-    while begin < len(lines):
-        batch = client.create_batch()
-        count = _append(batch._builder, lines, begin, lines_max or len(lines))
-        batch._relative_offset = count  # what its own append, which costs more than the work, would have kept
-        batch.close()
-        batches.append(batch)
-        begin += count
-    return batches
-
-
-def _append(builder: Any, lines: Sequence[_Line], begin: int, lines_max: int) -> int:
-    """Append lines from `begin` until the builder is full; how many. A batch takes its first line at any size."""
-    append = builder.append
-    count = 0
-    for key, value, timestamp_ms, headers in itertools.islice(lines, begin, begin + lines_max):
-        if append(count, timestamp_ms, key, value, list(headers)) is None:
-            break
-        count += 1
-    return count

@@ -18,7 +18,7 @@ SuppressionReason: TypeAlias = Literal["hard_bounce"]
 ADDRESS_PARTS = ("line1", "line2", "city", "region", "postal_code", "country")
 
 
-class Address(msgspec.Struct, frozen=True, omit_defaults=True):
+class Address(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A postal address: one value that wins or loses whole (R6); an empty part of a partial one says nothing."""
 
     line1: str = ""
@@ -36,7 +36,7 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
 Value: TypeAlias = str | Address
 
 
-class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
+class Statement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a change says of one attribute: a value, `clear` or `retract`; none of them is no statement (R5)."""
 
     value: Value | None = None
@@ -46,7 +46,7 @@ class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
     verified_by: str | None = None
 
 
-class ConsentStatement(msgspec.Struct, frozen=True, omit_defaults=True):
+class ConsentStatement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One consent decision as a platform states it; `at` is its own time, None where it gave none (C3)."""
 
     contact_point: str
@@ -60,7 +60,7 @@ class ConsentStatement(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_at: Millis | None = None
 
 
-class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An address validator's answer about one claim, matched by (record, attribute, canonical input) (R8)."""
 
     record: str
@@ -72,7 +72,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     at: Millis | None = None
 
 
-class Suppression(msgspec.Struct, frozen=True, omit_defaults=True):
+class Suppression(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A platform's word that a contact point cannot be reached, or can again (`active = false`) (C6)."""
 
     contact_point: str
@@ -82,7 +82,7 @@ class Suppression(msgspec.Struct, frozen=True, omit_defaults=True):
     at: Millis | None = None
 
 
-class Identifiers(msgspec.Struct, frozen=True, omit_defaults=True):
+class Identifiers(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Verified values by which a record may be bound to a customer (I1)."""
 
     email: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class Identifiers(msgspec.Struct, frozen=True, omit_defaults=True):
 NO_IDENTIFIERS = Identifiers()
 
 
-class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+class Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What one record says. Only `change_id`, `platform` and `record_id` are required."""
 
     change_id: str

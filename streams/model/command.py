@@ -26,14 +26,14 @@ Outcome: TypeAlias = Literal["applied", "refused", "failed", "superseded"]
 ToldDecision: TypeAlias = Literal["opt_in", "opt_out"]
 
 
-class Assignment(msgspec.Struct, frozen=True, omit_defaults=True):
+class Assignment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The value that a record's attribute is to have, or `clear`."""
 
     value: Value | None = None
     clear: bool = False
 
 
-class ConsentOrder(msgspec.Struct, frozen=True):
+class ConsentOrder(msgspec.Struct, frozen=True, gc=False):
     """The consent state that a record is to have for one (contact point, channel, purpose)."""
 
     contact_point: str
@@ -46,7 +46,7 @@ class ConsentOrder(msgspec.Struct, frozen=True):
     explicit: bool = False
 
 
-class Command(msgspec.Struct, frozen=True, omit_defaults=True):
+class Command(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What one record of one platform must be told; `command_id` is a hash of what it says (R13)."""
 
     command_id: str
@@ -62,7 +62,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     consents: tuple[ConsentOrder, ...] = ()
 
 
-class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What became of a command. `refused` is permanent; `failed` means that the retries are used up.
 
     In a replay, `platform` with `record_id` or `golden_version` may stand in for `command_id`.

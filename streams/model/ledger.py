@@ -14,7 +14,7 @@ LedgerStatus: TypeAlias = Literal[
 ]
 
 
-class LedgerEntry(msgspec.Struct, frozen=True):
+class LedgerEntry(msgspec.Struct, frozen=True, gc=False):
     """One row of the consent ledger: a decision, and its judgement when it was appended (C1-C3).
 
     `at` is the effective time; `judgement` is the new status in a row whose `status` is `rejudged`.
@@ -39,7 +39,7 @@ class LedgerEntry(msgspec.Struct, frozen=True):
     seq: int = 0
 
 
-class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+class Note(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What the core noticed and did not command: an echo, a re-assertion, a clamped clock, a review, an alert.
 
     The last four are the evidence of a review: the other customer, the kind of identifier (never its value), the rule

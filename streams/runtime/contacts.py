@@ -25,7 +25,7 @@ CUSTOMERS_MAX: Final = 1000
 _RESTRICTIVE: Final = ("opted_out", "unknown", "pending", "opted_in")
 
 
-class Holding(msgspec.Struct, array_like=True, frozen=True):
+class Holding(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One customer's effective consent for one (contact point, channel, purpose)."""
 
     customer_id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -34,20 +35,18 @@ class Tally:
     __slots__ = ("_commands", "_ledger", "_notes")
 
     def __init__(self) -> None:
-        self._notes: dict[tuple[str, str | None], int] = {}
-        self._commands: dict[tuple[str, str, str], int] = {}
-        self._ledger: dict[str, int] = {}
+        self._notes: defaultdict[tuple[str, str | None], int] = defaultdict(int)
+        self._commands: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self._ledger: defaultdict[str, int] = defaultdict(int)
 
     def add(self, notes: Iterable[Note], commands: Iterable[Command] = (), ledger: Iterable[LedgerEntry] = ()) -> None:
         """Count notes by kind and platform, commands by platform, op and reason, ledger rows by status."""
         for note in notes:
-            noted = (note.kind, note.platform)
-            self._notes[noted] = self._notes.get(noted, 0) + 1
+            self._notes[note.kind, note.platform] += 1
         for command in commands:
-            told = (command.platform, command.op, command.reason)
-            self._commands[told] = self._commands.get(told, 0) + 1
+            self._commands[command.platform, command.op, command.reason] += 1
         for row in ledger:
-            self._ledger[row.status] = self._ledger.get(row.status, 0) + 1
+            self._ledger[row.status] += 1
 
     def publish(self) -> None:
         """Add the batch to the counters."""

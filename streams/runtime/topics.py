@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -66,6 +67,7 @@ def raw(platform: str) -> str:
     return f"raw.{platform}"
 
 
+@lru_cache(1024)
 def commands(platform: str) -> str:
     """The command topic of a platform."""
     return f"commands.{platform}"

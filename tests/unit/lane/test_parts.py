@@ -3,16 +3,17 @@
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2 as reference
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from streams.lane import Batch, BatchTable, Emit, LaneSettings, Record, Refused, app, lane_agent, make_app, partition_of
 from streams.lane.murmur import murmur2
-from streams.lane.producer import _fill, size_bytes
+from streams.lane.producer import Filling, size_bytes
 from streams.lane.topics import TopicSpec, _require_equal
 from streams.lane.transport import split
 from tests.unit.lane.fakes import Echo, batch, record
@@ -64,11 +65,14 @@ class FakeClient:
         return BatchBuilder(300, 0)
 
 
-@pytest.mark.parametrize(("lines_max", "counts"), [(None, [4, 4, 2]), (1, [1] * 10)])
-def test_produced_batches_are_full_and_in_order(lines_max: int | None, counts: list[int]) -> None:
+@pytest.mark.parametrize(("single", "counts"), [(False, [4, 4, 2]), (True, [1] * 10)])
+def test_produced_batches_are_full_and_in_order(single: bool, counts: list[int]) -> None:
     """Read back through the library's own reader, with timestamps and headers."""
-    lines = [(b"k%02d" % n, b"v" * 40, 1_000 + n, (("h", b"%d" % n),)) for n in range(10)]
-    batches = _fill(FakeClient(), lines, lines_max)
+    lines = [(b"k%02d" % n, b"v" * 40, 1_000 + n, [("h", b"%d" % n)]) for n in range(10)]
+    filling = Filling(cast(AIOKafkaProducer, FakeClient()), single)
+    for key, value, timestamp_ms, headers in lines:
+        filling.add(timestamp_ms, key, value, headers)
+    batches = filling.closed()
     stored = [list(MemoryRecords(bytes(each._build())).next_batch()) for each in batches]
 
     assert counts == [each.record_count() for each in batches]
@@ -79,9 +83,11 @@ def test_produced_batches_are_full_and_in_order(lines_max: int | None, counts: l
 
 def test_a_line_larger_than_a_batch_is_a_batch_of_its_own() -> None:
     """The broker's limit is above the batch size, so it can be written."""
-    batches = _fill(FakeClient(), [(b"k", b"v" * 1000, None, ()), (b"k", b"v", None, ())], None)
+    filling = Filling(cast(AIOKafkaProducer, FakeClient()), False)
+    filling.add(None, b"k", b"v" * 1000, [])
+    filling.add(None, b"k", b"v", [])
 
-    assert [each.record_count() for each in batches] == [1, 1]
+    assert [each.record_count() for each in filling.closed()] == [1, 1]
 
 
 def test_other_versions_than_the_pinned_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
