@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 from hypothesis import given
@@ -18,7 +19,7 @@ from streams.core.golden import golden_view
 from streams.core.history import entry_of
 from streams.core.history_view import as_of_view, timeline_view
 from streams.core.state import Customer
-from streams.core.timeline import Kept, decode_entry
+from streams.core.timeline import Kept, clocks, decode_entry
 from streams.model import Millis, Receipt, format_time
 from streams.runtime.chapters import Bounds
 from tests.property.histories import Mix, histories, interleaved
@@ -131,6 +132,20 @@ def test_at_any_time_it_tells_what_was_golden_and_sendable_after_the_last_input_
 
     before = as_of_view(history, min(after) - 1)
     assert (before["known"], before["complete"], before["attributes"], before["consents"]) == (True, True, {}, [])
+
+
+@given(timed(), st.randoms(use_true_random=False))
+def test_time_never_runs_backwards_whatever_the_timestamps_do(inputs: list[Input], random: Random) -> None:
+    random.shuffle(inputs)
+    moments = lived(inputs)
+    history = kept(moments)
+    latest = clocks(None, history.entries)
+
+    golden = [moment.golden for moment in moments if moment.entry is not None]
+    for at in {moment.at for moment in moments}:
+        until = sum(1 for clock in latest if clock <= at)
+        if until:
+            assert comparable(as_of_view([history], at)) == golden[until - 1]
 
 
 @given(timed())

@@ -8,9 +8,8 @@ import pytest
 
 from streams.core.decide import Tick
 from streams.core.history_view import as_of_view
-from streams.core.rules import HistoryRule
 from streams.core.timeline import Graft, Moved, encode_message, whole_entry
-from streams.lane import Batch, Emit, Record, partition_of
+from streams.lane import Batch, Record, partition_of
 from streams.model import Invalid
 from streams.runtime.chapters import (
     AGED,
@@ -24,14 +23,12 @@ from streams.runtime.chapters import (
     head_key,
     row_key,
 )
-from streams.runtime.historian import Historian, moved_emit
-from streams.runtime.letters import Letters
-from streams.runtime.settings import Settings
-from streams.runtime.tombstones import HEADER, tombstone
+from streams.runtime.historian import moved_emit
+from streams.runtime.tombstones import tombstone
+from tests.unit.history.desk import DAY_MS, Desk
 from tests.unit.history.telling import NOON, RECORD_BYTES_MAX, WIDE, Shelf, Told, change
 
 C1 = b"C1"
-DAY_MS = 86_400_000
 
 
 def names(count: int) -> Told:
@@ -140,39 +137,6 @@ def test_a_request_that_is_carried_out_at_another_time_is_kept_once(shelf: Shelf
 
 
 # The historian
-
-
-class Desk:
-    """A historian with a shelf; the time can be set."""
-
-    def __init__(self, directory: Path, entries_max: int = 200) -> None:
-        self.shelf = Shelf(directory / "rows")
-        self.now = NOON
-        letters = Letters("tests", Settings())
-        rule = HistoryRule(entries_max, 2 * DAY_MS)
-        self.historian = Historian(rule, letters, RECORD_BYTES_MAX, lambda: self.now)
-        self._offset = 0
-
-    async def take(self, *records: tuple[bytes | None, bytes | None]) -> list[Emit]:
-        """One batch."""
-        taken = []
-        for key, value in records:
-            headers = () if value is not None else ((HEADER, b"1"),)
-            taken.append(Record("history", 0, self._offset, self.now, key, value, headers))
-            self._offset += 1
-        rows = self.shelf.rows()
-        done = await self.historian.process(Batch("history", 0, taken, 1), rows)
-        self.shelf.keep(rows)
-        return list(done.emits)
-
-    async def settle(self, emits: list[Emit]) -> None:
-        """What the historian sends to itself, until it sends nothing more."""
-        while emits:
-            emits = await self.take(*((one.key, one.value) for one in emits))
-
-    def causes(self, customer: bytes) -> dict[str, list[str]]:
-        """The causes of what is kept, by customer."""
-        return {kept.customer_id: [one.cause for one in kept.entries] for kept in self.shelf.read(customer)}
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from streams.model import StewardRequest
 from streams.runtime.chapters import Bounds
 from streams.runtime.historian import moved_emit
+from tests.unit.history.desk import Desk
 from tests.unit.history.telling import NOON, RECORD_BYTES_MAX, Shelf, answer, change, named
 from tests.unit.history.telling import Told as Folded
-from tests.unit.history.test_chapters import Desk
 from tests.unit.web.conftest import Visit
 from tests.unit.web.site import HOME, Rows, Told
 
