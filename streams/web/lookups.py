@@ -9,6 +9,7 @@ from streams.codec.state import decode_customer, decode_row
 from streams.core import canonical
 from streams.core.bond_words import asked_keys, bond_view
 from streams.core.identity import Row
+from streams.core.moves import remembered
 from streams.core.rules import Policy
 from streams.core.state import Customer
 from streams.model.suppression import SendableState
@@ -17,6 +18,9 @@ from streams.web.rows import RowSource
 
 # Records of one customer whose binding is told.
 BINDINGS_MAX: Final = 100
+
+# How often a customer is followed that was merged into one that was merged; each is older than the one before.
+ALIASES_MAX: Final = 100
 
 
 class Lookups:
@@ -27,9 +31,15 @@ class Lookups:
         self.policy = policy
 
     async def customer(self, customer_id: str) -> Customer | None:
-        """A customer's state."""
-        stored = await self._rows.read("customers", customer_id.encode())
-        return decode_customer(stored) if stored is not None else None
+        """A customer's state; of one that was merged, the survivor's (I3)."""
+        for _ in range(ALIASES_MAX):
+            stored = await self._rows.read("customers", customer_id.encode())
+            state = decode_customer(stored) if stored is not None else None
+            survivor = remembered(state).survivor if state is not None else None
+            if survivor is None:
+                return state
+            customer_id = survivor
+        return None
 
     async def customer_of(self, platform: str, record_id: str) -> str | None:
         """The customer that a record is bound to."""
@@ -52,9 +62,12 @@ class Lookups:
         return decode_row(stored) if stored is not None else None
 
     async def customers_at(self, contact_point: str) -> list[str]:
-        """The customers that hold a contact point."""
+        """The customers that hold a contact point; between the two steps of a merge the survivor alone."""
         _, row = await self._contact(contact_point)
-        return sorted(row.holdings)
+        if len(row.holdings) < 2:
+            return list(row.holdings)
+        found = [(await self.customer(holder), holder) for holder in row.holdings]
+        return sorted({state.customer_id if state is not None else holder for state, holder in found})
 
     async def consents(self, contact_point: str) -> dict[str, Any]:
         """The effective consent of a contact point: the most restrictive over its customers, and each one's own."""
