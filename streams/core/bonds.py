@@ -10,6 +10,7 @@ from typing import Final
 
 from streams.core.canonical import SEP
 
+EXTERNAL: Final = "external"
 # What bound a record, beside the kinds of identifiers (`external`, `email`, `phone`).
 ALONE: Final = "alone"
 """Nothing matched: a customer of its own."""
@@ -27,7 +28,7 @@ UNLINKED: Final = "unlinked"
 
 def kind_of(key: str) -> str:
     """The kind of identifier that a row is keyed by."""
-    return key[1:].partition(":")[0] if key.startswith("@") else "external"
+    return key[1:].partition(":")[0] if key.startswith("@") else EXTERNAL
 
 
 def evidence(*parts: str) -> str:

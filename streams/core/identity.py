@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from streams.core import canonical
-from streams.core.bonds import ALONE, CLAIMED, NAMED, REFUSED, evidence, kind_of
-from streams.core.forgetting import Erase, forget, only_late, refused
+from streams.core.bonds import ALONE, CLAIMED, EXTERNAL, NAMED, REFUSED, evidence, kind_of
+from streams.core.forgetting import Erase, Gone, drop_late, forget, let_go, refused
 from streams.core.repointing import CLAIMERS_MAX, Proposal, Repointing, customer_key, meet, repoint
 from streams.core.rules import Policy
 from streams.model import Change, Millis, Note
@@ -75,8 +75,7 @@ class Visit(msgspec.Struct, frozen=True, array_like=True, tag=1):
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """A record asks a customer to join it (I2); `otherwise` is the customer it becomes if refused.
 
-    `by`: the kind of what led there, a word of `core/bonds.py`. `after`: the erasure of the customer that was asked
-    first; what the record said until then is dropped (K3).
+    `by`: the kind of what led there, a word of `core/bonds.py`.
     """
 
     record: str
@@ -84,16 +83,14 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
     otherwise: str
     claims: tuple[str, ...] = ()
     by: str = ALONE
-    after: Millis | None = None
 
 
 class Bound(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """The answer, at the row of the record; `by`, `claims` and `after` are the asking's."""
+    """The answer, at the row of the record; `by` and `claims` are the asking's."""
 
     customer: str
     by: str = ALONE
     claims: tuple[str, ...] = ()
-    after: Millis | None = None
 
 
 class Claim(msgspec.Struct, frozen=True, array_like=True, tag=4):
@@ -108,7 +105,7 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, tag=4):
     change_id: str = ""
 
 
-Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim | Erase | Repointing
+Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim | Erase | Gone | Repointing
 
 
 class Forward(NamedTuple):
@@ -184,6 +181,8 @@ def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Ho
             _claim(hop, key, message, policy)
         case Erase():
             forget(hop, key, message)
+        case Gone():
+            _gone(hop, key, message)
         case _:
             repoint(hop, key, message, at, policy)
     return hop
@@ -282,8 +281,8 @@ def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
     customer = key.removeprefix("@customer:")
     if hop.row.erased_at is not None:
         # K3: the id never comes back to life. Its successor follows from the erasure, so that all who ask meet again.
-        following = msgspec.structs.replace(ask, after=hop.row.erased_at)
-        hop.sends.append((customer_key(minted(customer, str(hop.row.erased_at))), following))
+        successor = minted(customer, str(hop.row.erased_at))
+        hop.sends.append((ask.record, Gone(hop.row.erased_at, successor, ask.platform, ask.claims, ask.by)))
         return
     known = hop.row.records.setdefault(ask.platform, [])
     most = policy.records_max(ask.platform)
@@ -293,7 +292,7 @@ def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
         return
     if ask.record not in known:
         known.append(ask.record)
-    hop.sends.append((ask.record, Bound(customer, ask.by, ask.claims, ask.after)))
+    hop.sends.append((ask.record, Bound(customer, ask.by, ask.claims)))
 
 
 def _no_further(ask: Ask, customer: str) -> Note:
@@ -314,21 +313,38 @@ def _no_further(ask: Ask, customer: str) -> Note:
 def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
     """Claims follow the first change of a customer: whoever meets it in an identifier finds it there."""
     row = hop.row
-    if row.erased_at is not None or (bound.after is not None and only_late(hop, bound.after, bound.claims)):
-        return
+    if row.erased_at is not None:
+        return  # while the answer was on its way
     if row.joined and not row.pending:
         _claim_all(hop, key, row.customer or "", bound.claims, "")
         if row.customer != bound.customer:
             meet(hop, row.customer or "", bound.customer, key, bound.by, "")
         return
+    claimed_for = row.customer if not row.tentative else None
     row.customer, row.joined, row.pending, row.tentative = bound.customer, True, False, False
     parked, row.parked = row.parked, []
     cause = parked[0].change.change_id if parked else ""
+    if claimed_for is not None and claimed_for != bound.customer:
+        # While it was on its way, another record has named this one for its own customer.
+        meet(hop, claimed_for, bound.customer, key, EXTERNAL, cause)
     row.bond = evidence(bound.by, cause)
     row.claimed = [*row.claimed, *bound.claims]
     _claim_all(hop, key, bound.customer, bound.claims, cause)
     for one in parked:
         _forward(hop, bound.customer, one.change, one.at, policy)
+
+
+def _gone(hop: Hop, key: str, gone: Gone) -> None:
+    """What was said before the erasure is dropped; the rest asks the customer that takes the erased one's place."""
+    row = hop.row
+    if row.erased_at is not None or not row.pending:
+        return
+    drop_late(hop, gone.at)
+    if row.parked:
+        asked = Ask(key, gone.platform, "", gone.claims, gone.by)
+        hop.sends.append((customer_key(gone.successor), asked))
+    else:
+        let_go(hop, gone, minted(gone.claims[0]) if gone.claims else "")
 
 
 def _claim_all(hop: Hop, record: str, customer: str, claims: tuple[str, ...], change_id: str) -> None:
