@@ -14,6 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.brokers import Broker
+from streams.lane.settings import FAULT_AGENT_ENV, FAULT_STEP_ENV
 from streams.model import Change, Identifiers, Statement
 from tests.integration.test_views import BEARER, START_TIMEOUT_S, TOKEN, Worker, engines, tell
 
@@ -135,3 +136,33 @@ async def test_a_merged_customers_history_is_its_survivors_and_ends_with_the_era
         for customer in (survivor, joining):
             gone = await history(worker, customer, lambda found: found.get("erased"))
             assert "entries" not in gone
+
+
+@pytest.mark.parametrize(("agent", "step"), [("engine", 2), ("history", 3)])
+async def test_between_two_steps_of_a_checkpoint_a_crash_changes_nothing(tmp_path: Path, agent: str, step: int) -> None:
+    async with engines(tmp_path, ["one"]) as (broker, [worker]):
+        await tell(broker, [phoned("crm:f", 0)])
+        customer = await customer_of(worker, "crm:f")
+        await history(worker, customer, lambda found: causes(found) == ["crm:f 0"])
+        worker.process.stop(15.0)
+
+        await tell(broker, [phoned("crm:f", number) for number in (1, 2, 3)])
+        faulty = Worker(broker, tmp_path, "one", **{FAULT_STEP_ENV: str(step), FAULT_AGENT_ENV: agent})
+        try:
+            await asyncio.to_thread(_wait_for_end, faulty)
+        finally:
+            faulty.process.stop(5.0)
+        assert faulty.process.exit_code == -9
+        healthy = Worker(broker, tmp_path, "one")
+        try:
+            view = await history(healthy, customer, lambda found: "crm:f 3" in causes(found))
+        finally:
+            healthy.process.stop(15.0)
+        assert causes(view) == [f"crm:f {number}" for number in range(4)]
+
+
+def _wait_for_end(worker: Worker) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while worker.process.exit_code is None:
+        assert time.monotonic() < deadline, worker.tail
+        time.sleep(0.1)
