@@ -89,7 +89,7 @@ class Desk:
 
     def _checked(self, fields: dict[str, Any]) -> StewardRequest:
         attribute = fields.get("attribute")
-        if attribute is not None and attribute not in self._lookups.policy.attributes:
+        if attribute is not None and attribute not in list(self._lookups.policy.attributes):
             raise Declined(422, "unknown_attribute", "the policy has no such attribute")
         try:
             request = steward_from_json(fields)

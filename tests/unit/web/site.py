@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,23 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from streams.codec.internal import decode_steward
 from streams.codec.state import encode_customer, encode_row
 from streams.core.contact_points import split
 from streams.core.effective import listed_keys, reasons
 from streams.core.identity import Row
-from streams.model import Millis, format_time, parse_time
+from streams.core.reviewing import Review
+from streams.lane import Emit
+from streams.model import Millis, StewardRequest, format_time, parse_time
 from streams.policy import load_policy
 from streams.replay import Pipeline
+from streams.runtime import topics
+from streams.runtime.asked import Outcome, request_key
 from streams.runtime.contacts import VERSION, ContactRow, Holding, _encoder
 from streams.runtime.engine_app import build_engine
+from streams.runtime.reviews import decode_review
 from streams.runtime.settings import Settings
+from streams.web.reviews import Cases, Wanted
 from streams.web.rows import UnknownTable
 from streams.web.serving import application
 from streams.web.views import add_views
@@ -35,16 +42,21 @@ HOME = {"line1": "233 S Wacker Dr", "line2": "Suite 4", "city": "Chicago", "regi
     "country": "US"
 }
 OLD_HOME = HOME | {"line1": "875 N Michigan Ave", "line2": "", "postal_code": "60611"}
-TABLES = ("customers", "identity", "contacts", "history")
+TABLES = ("customers", "identity", "contacts", "history", "reviews")
 
 
 class Rows:
-    """Rows in memory; `fails` is raised instead of an answer."""
+    """Rows in memory; `fails` is raised instead of an answer.
+
+    `sent`: what stewards asked for; `answer`: what the engine says to a request, None for nothing yet.
+    """
 
     def __init__(self) -> None:
         self.stored: dict[str, dict[bytes, bytes]] = {table: {} for table in TABLES}
         self.fails: BaseException | None = None
         self.takes_s = 0.0
+        self.sent: list[Emit] = []
+        self.answer: Callable[[StewardRequest], Outcome | None] = lambda request: None
 
     def local(self, table: str, key: bytes) -> bytes | None:
         if self.fails is not None:
@@ -56,6 +68,36 @@ class Rows:
     async def read(self, table: str, key: bytes) -> bytes | None:
         await asyncio.sleep(self.takes_s)
         return self.local(table, key)
+
+    async def send(self, emit: Emit) -> None:
+        """Take a steward's request, and answer it."""
+        self.sent.append(emit)
+        outcome = self.answer(decode_steward(emit.value)) if emit.topic == topics.STEWARD else None
+        if outcome is not None:
+            self.stored["reviews"][request_key(outcome.request_id)] = VERSION + _encoder.encode(outcome)
+
+
+class Queue:
+    """The review queue over rows in memory."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def local(self, wanted: Wanted) -> Cases:
+        stored = self._rows.stored["reviews"].items()
+        found = [row for key, row in sorted(stored) if not key.startswith(b"request:") and _wanted(row, wanted)]
+        return Cases((0, 1), tuple(found[: wanted.limit]))
+
+    async def find(self, wanted: Wanted) -> list[Review]:
+        return [decode_review(row) for row in self.local(wanted).rows]
+
+
+def _wanted(row: bytes, wanted: Wanted) -> bool:
+    review = decode_review(row)
+    if wanted.review_id:
+        return review.review_id == wanted.review_id
+    of_customer = not wanted.customer or wanted.customer in (review.customer_id, review.other_id)
+    return of_customer and wanted.state in (review.state, "all")
 
 
 class Told:
@@ -128,7 +170,7 @@ def site(directory: Path, rows: Rows, now: Millis = NOON, **settings: Any) -> we
     """The engine's application with its views, without its broker."""
     given = Settings(datadir=str(directory), profile="embedded", partitions=2, **settings)
     built = build_engine(given, load_policy())
-    add_views(built, given, rows, lambda: now)
+    add_views(built, given, rows, lambda: now, Queue(rows), rows.send)
     return application(built.app)
 
 
@@ -145,6 +187,13 @@ class Visitor:
         async with self._session.request(method, url, headers=headers, allow_redirects=False) as answer:
             raw = await answer.read()
             return answer.status, _read(answer.content_type, raw), answer.headers
+
+    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any]:
+        """Status and body; `body` is sent as JSON, bytes as they are."""
+        given = {"data": body} if isinstance(body, bytes) else {"json": body}
+        url = URL(self.url + path, encoded=True)
+        async with self._session.post(url, headers=headers, **given) as answer:
+            return answer.status, _read(answer.content_type, await answer.read())
 
     async def page(self, path: str) -> str:
         """A page as a browser gets it."""
