@@ -7,7 +7,8 @@ stays as a mark that sends whoever asks to join it to another one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -16,7 +17,7 @@ from streams.model import Change, Millis, Note
 
 if TYPE_CHECKING:
     from streams.core.erasure import Erasure
-    from streams.core.identity import Hop, Row
+    from streams.core.identity import Bound, Hop, Row
 
 CUSTOMER: Final = "@customer:"
 DROPPED: Final = "erased_drop"
@@ -30,6 +31,32 @@ class Erase(msgspec.Struct, frozen=True, array_like=True, tag=20):
     until: Millis
 
 
+class Gone(msgspec.Struct, frozen=True, array_like=True, tag=21):
+    """At a record: the customer that it asked for was erased at `at`; who asks later becomes the `successor`.
+
+    It follows from the erasure, so that all who ask meet again. The rest is the asking's.
+    """
+
+    at: Millis
+    successor: str
+    platform: str
+    claims: tuple[str, ...]
+    by: str
+
+
+class Left(msgspec.Struct, frozen=True, array_like=True, tag=22):
+    """At a customer that has bound a record: it was erased meanwhile."""
+
+    record: str
+
+
+class Free(msgspec.Struct, frozen=True, array_like=True, tag=23):
+    """At an identifier: the record that tried for it joins nobody."""
+
+
+Forgetting: TypeAlias = Erase | Gone | Left | Free
+
+
 def messages(erasure: Erasure, policy: Policy) -> list[tuple[str, Erase]]:
     """What identity rows are told of an erasure: the customer's own, and those of its records."""
     told = Erase(erasure.ids, erasure.at, erasure.at + policy.erasure_fence_ms)
@@ -37,37 +64,50 @@ def messages(erasure: Erasure, policy: Policy) -> list[tuple[str, Erase]]:
     return [(key, told) for key in keys]
 
 
-def forget(hop: Hop, key: str, erase: Erase) -> None:
-    """Take the message at one row: a customer's, a record's or an identifier's."""
+def forget(hop: Hop, key: str, message: Forgetting) -> bool:
+    """Take a message at one row; True where what waits in it is to begin anew."""
+    match message:
+        case Erase():
+            _erase(hop, key, message)
+        case Gone():
+            _gone(hop, key, message)
+        case Left():
+            _leave(hop, message)
+        case Free():
+            return _free(hop)
+    return False
+
+
+def _erase(hop: Hop, key: str, erase: Erase) -> None:
     row = hop.row
     if key.startswith(CUSTOMER):
-        _forget_customer(hop, erase)
-    elif row.customer is not None and row.customer not in erase.ids:
-        return  # it is somebody else's
+        _erase_customer(hop, erase)
+    elif row.customer is not None and row.customer not in erase.ids and not row.tentative:
+        return  # it is somebody else's; what is only tried for is claimed again in earnest
     else:
-        _pass_on(hop, row.claimed, erase)
+        hop.sends.extend((one, erase) for one in row.claimed)
         _reset(row)
         if not key.startswith("@"):
             row.erased_at, row.closed_at = erase.at, erase.until
 
 
-def _forget_customer(hop: Hop, erase: Erase) -> None:
+def _erase_customer(hop: Hop, erase: Erase) -> None:
     """Its members hear of it too: one may be bound here and not have spoken there yet."""
     row = hop.row
-    _pass_on(hop, [name for names in row.records.values() for name in names], erase)
+    hop.sends.extend((name, erase) for names in row.records.values() for name in names)
     row.records = {}
     if row.customer is None:  # an alias goes on naming the customer that it became
         row.erased_at = erase.at
 
 
-def _pass_on(hop: Hop, keys: list[str], erase: Erase) -> None:
-    hop.sends.extend((key, erase) for key in keys)
-
-
 def _reset(row: Row) -> None:
+    """The row knows nobody, and nothing waits in it."""
     row.customer, row.joined, row.pending, row.tentative = None, False, False, False
     row.parked, row.claimed, row.records, row.claimers = [], [], {}, []
     row.bond, row.first = "", ""
+
+
+# What comes late
 
 
 def refused(hop: Hop, change: Change, observed: Millis) -> bool:
@@ -83,23 +123,52 @@ def refused(hop: Hop, change: Change, observed: Millis) -> bool:
     return False
 
 
-def only_late(hop: Hop, erased_at: Millis, claims: tuple[str, ...]) -> bool:
-    """Drop what a record said before the erasure of the customer that it asked for; True where nothing else waited.
-
-    Then the record stays unbound, and what it claimed on its way is free again.
-    """
-    from streams.core.identity import minted  # identity's steps call this one
+def _gone(hop: Hop, key: str, gone: Gone) -> None:
+    """What was said before the erasure is dropped; the rest asks the customer that takes the erased one's place."""
+    from streams.core.identity import Ask  # whose steps call this one
 
     row = hop.row
-    late = [one for one in row.parked if _observed(one.change, one.at) <= erased_at]
-    row.parked = [one for one in row.parked if _observed(one.change, one.at) > erased_at]
-    for one in late:
-        _drop(hop, one.change)
-    if row.parked or not late or row.joined:
+    late = [one for one in row.parked if _observed(one.change, one.at) <= gone.at]
+    if row.erased_at is None and row.pending:
+        row.parked = [one for one in row.parked if one not in late]
+        for one in late:
+            _drop(hop, one.change)
+        if row.parked:
+            asked = Ask(key, gone.platform, "", gone.claims, gone.by)
+            hop.sends.append((CUSTOMER + gone.successor, asked))
+            return
+        _reset(row)
+    _let_go(hop, gone.claims)
+
+
+def turn_away(hop: Hop, key: str, bound: Bound) -> None:
+    """A record was erased while the answer was on its way, or before the answer came again."""
+    _let_go(hop, bound.claims)
+    hop.sends.append((CUSTOMER + bound.customer, Left(key)))
+
+
+def _let_go(hop: Hop, claims: Iterable[str]) -> None:
+    """What a record tried for, for a customer that it does not become."""
+    hop.sends.extend((key, Free()) for key in claims)
+
+
+def _free(hop: Hop) -> bool:
+    row = hop.row
+    if not row.tentative:
         return False
-    _pass_on(hop, list(claims), Erase((minted(claims[0]),) if claims else (), erased_at, erased_at))
-    _reset(row)
+    row.customer, row.tentative = None, False
+    if not row.parked or row.pending:
+        return False
+    row.pending = True
     return True
+
+
+def _leave(hop: Hop, left: Left) -> None:
+    for platform, names in list(hop.row.records.items()):
+        if left.record in names:
+            names.remove(left.record)
+        if not names:
+            del hop.row.records[platform]
 
 
 def _observed(change: Change, at: Millis) -> Millis:

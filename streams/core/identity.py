@@ -16,7 +16,7 @@ import msgspec
 
 from streams.core import canonical
 from streams.core.bonds import ALONE, CLAIMED, EXTERNAL, NAMED, REFUSED, evidence, kind_of
-from streams.core.forgetting import Erase, Gone, drop_late, forget, let_go, refused
+from streams.core.forgetting import Erase, Forgetting, Free, Gone, Left, forget, refused, turn_away
 from streams.core.repointing import CLAIMERS_MAX, Proposal, Repointing, customer_key, meet, repoint
 from streams.core.rules import Policy
 from streams.model import Change, Millis, Note
@@ -105,7 +105,7 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, tag=4):
     change_id: str = ""
 
 
-Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim | Erase | Gone | Repointing
+Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim | Forgetting | Repointing
 
 
 class Forward(NamedTuple):
@@ -179,10 +179,9 @@ def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Ho
             _bound(hop, key, message, policy)
         case Claim():
             _claim(hop, key, message, policy)
-        case Erase():
-            forget(hop, key, message)
-        case Gone():
-            _gone(hop, key, message)
+        case Erase() | Gone() | Left() | Free():
+            if forget(hop, key, message):
+                _start(hop, row.parked[0].change, policy)
         case _:
             repoint(hop, key, message, at, policy)
     return hop
@@ -314,7 +313,8 @@ def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
     """Claims follow the first change of a customer: whoever meets it in an identifier finds it there."""
     row = hop.row
     if row.erased_at is not None:
-        return  # while the answer was on its way
+        turn_away(hop, key, bound)
+        return
     if row.joined and not row.pending:
         _claim_all(hop, key, row.customer or "", bound.claims, "")
         if row.customer != bound.customer:
@@ -332,19 +332,6 @@ def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
     _claim_all(hop, key, bound.customer, bound.claims, cause)
     for one in parked:
         _forward(hop, bound.customer, one.change, one.at, policy)
-
-
-def _gone(hop: Hop, key: str, gone: Gone) -> None:
-    """What was said before the erasure is dropped; the rest asks the customer that takes the erased one's place."""
-    row = hop.row
-    if row.erased_at is not None or not row.pending:
-        return
-    drop_late(hop, gone.at)
-    if row.parked:
-        asked = Ask(key, gone.platform, "", gone.claims, gone.by)
-        hop.sends.append((customer_key(gone.successor), asked))
-    else:
-        let_go(hop, gone, minted(gone.claims[0]) if gone.claims else "")
 
 
 def _claim_all(hop: Hop, record: str, customer: str, claims: tuple[str, ...], change_id: str) -> None:

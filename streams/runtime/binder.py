@@ -11,7 +11,7 @@ from streams.codec import PublicCodec
 from streams.codec.internal import encode
 from streams.codec.moves import encode_move
 from streams.core.decide import check_change
-from streams.core.forgetting import Erase
+from streams.core.forgetting import Forgetting
 from streams.core.identity import Arrive, Hop, Message, row_key, step
 from streams.core.merging import proposed
 from streams.core.rules import Policy
@@ -92,7 +92,7 @@ class Binder:
         except TooLarge as error:
             raise Invalid("too_large", f"identity row of {error.size_bytes} bytes") from None
         emits = _emits(hop, record.timestamp_ms)
-        if hop.notes or isinstance(message, Erase):
+        if hop.notes or hop.row.erased_at is not None or isinstance(message, Forgetting):
             tally.add(hop.notes)
             emits += [*ends(record, key, message, hop), *alerts(hop.notes, record.timestamp_ms)]
         return emits

@@ -6,7 +6,7 @@ from typing import Final
 
 from streams.codec.state import decode_row, encode_row
 from streams.core.erasure import keyed_hash
-from streams.core.forgetting import DROPPED, Erase
+from streams.core.forgetting import DROPPED, Forgetting
 from streams.core.identity import Hop, Message, Row
 from streams.lane import Emit, Record, Rows
 from streams.runtime import topics
@@ -48,11 +48,10 @@ class FencedRows:
 
 
 def ends(record: Record, key: bytes, message: Message, hop: Hop) -> list[Emit]:
-    """The tombstones that belong to a step: of a row that an erasure has visited, and behind what was dropped."""
-    at = record.timestamp_ms
-    if isinstance(message, Erase):
-        return [tombstone(topics.IDENTITY, key, at), tombstone(topics.CHANGES, key, at)]
-    if not any(note.kind == DROPPED for note in hop.notes):
+    """The tombstones that belong to a step at an erased row, and behind what was dropped: compaction takes the rest."""
+    dropped = any(note.kind == DROPPED for note in hop.notes)
+    if not (dropped or isinstance(message, Forgetting) or hop.row.erased_at is not None):
         return []
-    others = [topics.IDENTITY, topics.CHANGES]
-    return [*follow(record), *(tombstone(topic, key, at) for topic in others if topic != record.topic)]
+    keyed = (topics.IDENTITY,) if key.startswith(b"@") else (topics.IDENTITY, topics.CHANGES)
+    others = [tombstone(topic, key, record.timestamp_ms) for topic in keyed if topic != record.topic]
+    return [*follow(record), *others]
