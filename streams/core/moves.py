@@ -163,8 +163,9 @@ def elsewhere(state: Customer, event: Change | Receipt | StewardRequest) -> str 
         return moves.survivor
     if isinstance(event, Change):
         return _parted(state, moves, event.verdicts[0].record if event.only_verdicts else event.record)
-    if event.customer_id in moves.returned.values() and event.customer_id not in state.aliases:
-        return event.customer_id
+    other = event.customer_id
+    if other != state.customer_id and other in moves.returned.values() and other not in state.aliases:
+        return other
     if isinstance(event, StewardRequest):
         return None
     named = f"{event.platform}:{event.record_id}"

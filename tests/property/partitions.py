@@ -26,7 +26,7 @@ from streams.lane import Batch, Done, Emit, Record, Rows, partition_of
 from streams.model import Change, Command, Receipt, StewardRequest
 from streams.runtime import topics
 from streams.runtime.binder import Binder
-from streams.runtime.contacts import Contacts, ContactRow, decode_contact_row
+from streams.runtime.contacts import ContactRow, Contacts, decode_contact_row
 from streams.runtime.engine import Engine
 from streams.runtime.erasing import Erasing
 from streams.runtime.letters import Letters
@@ -118,7 +118,7 @@ class Stack:
             **dict.fromkeys((topics.CHANGES, topics.IDENTITY), ("identity", Living(binder))),
             **dict.fromkeys(engine_topics, ("customers", Living(engine))),
             topics.CONTACTS: ("contacts", Living(Contacts(self.codec, letters))),
-            **{topics.commands(one): (f"fence-{one}", self.sink) for one in policy.platforms},
+            **{topics.commands(one): (f"fence-{one}", Living(self.sink)) for one in policy.platforms},
         }
         self.stores: dict[tuple[str, int], Store] = defaultdict(Store)
         self.logs: dict[tuple[str, int], list[Record]] = defaultdict(list)
@@ -154,11 +154,36 @@ class Stack:
     def drain(self) -> None:
         """Work until every partition has been read to its end and acknowledged."""
         steps = 0
-        while waiting := [at for at, log in sorted(self.logs.items()) if at[0] in self._agents and self._left(at)]:
-            self._step(*self._chance.choice(waiting))
+        while self.work_once():
             steps += 1
             assert steps < 20_000, "nothing comes to rest"
         self._committed.update(self._offsets)
+
+    def work_once(self) -> bool:
+        """Take one batch of any partition; False where nothing is left to take."""
+        waiting = [at for at, log in sorted(self.logs.items()) if at[0] in self._agents and self._left(at)]
+        if waiting:
+            self._step(*self._chance.choice(waiting))
+        return bool(waiting)
+
+    def work_through(self, topic: str) -> None:
+        """Take all that is waiting on one topic now."""
+        for at in [(topic, partition) for partition in range(PARTITIONS)]:
+            while self._left(at):
+                self._step(*at)
+
+    def send_first(self, topic: str, key: bytes, value: bytes, at: int) -> None:
+        """Put a record before everything that is not read yet in its partition."""
+        place = (topic, partition_of(key, PARTITIONS))
+        log, waiting = self.logs[place][: self._offsets[place]], self.logs[place][self._offsets[place] :]
+        self.logs[place] = log
+        self.send(Emit(topic, key, value, timestamp_ms=at))
+        for record in waiting:
+            self.replay(record)
+
+    def replay(self, record: Record) -> None:
+        """Append a record as it was to the partition it came from, as a dead letter is sent back."""
+        self.send(Emit(record.topic, record.key, record.value, record.partition, record.timestamp_ms, record.headers))
 
     def _left(self, at: tuple[str, int]) -> bool:
         return self._offsets[at] < len(self.logs[at])

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.identity import minted
-from streams.model import Change, Identifiers, Statement, StewardRequest
-
-from streams.runtime import topics
+from streams.model import Change, Statement, StewardRequest
 from tests.property.partitions import Stack
 from tests.property.vocabulary import policy
 
@@ -55,6 +50,7 @@ def unlink(record: str, name: str) -> StewardRequest:
     return StewardRequest("unlink", name, HOMES[record], record=record, by="tester")
 
 
+SECONDS = st.integers(100, 900)
 Input = tuple[int, Change | StewardRequest]
 
 
@@ -63,14 +59,14 @@ def histories(draw: st.DrawFn) -> list[Input]:
     """Later words of the records, merges of anybody with anybody, unlinks of some records; each with its own second."""
     found: list[Input] = []
     for record in HOMES:
-        for count in range(1, draw(st.integers(0, 3)) + 1):
-            found.append((draw(st.integers(100, 900)), changed(record, count, draw(st.integers(100, 900)))))
+        said_at = draw(st.lists(st.tuples(SECONDS, SECONDS), max_size=3))
+        found += [(heard, changed(record, count, at)) for count, (heard, at) in enumerate(said_at, 1)]
     customers = st.sampled_from(sorted(RECORDS))
     for place in range(draw(st.integers(1, 5))):
         one, other = draw(customers), draw(customers)
-        found.append((draw(st.integers(100, 900)), merge(one, other, f"merge {place}")))
-    for record in draw(st.lists(st.sampled_from(sorted(HOMES)), max_size=2, unique=True)):
-        found.append((draw(st.integers(100, 900)), unlink(record, f"unlink {record}")))
+        found.append((draw(SECONDS), merge(one, other, f"merge {place}")))
+    leaving = draw(st.lists(st.sampled_from(sorted(HOMES)), max_size=2, unique=True))
+    found += [(draw(SECONDS), unlink(record, f"unlink {record}")) for record in leaving]
     return sorted(found, key=lambda one: one[0])
 
 
