@@ -33,7 +33,9 @@ def explain(customer: str, url: str, as_json: bool) -> None:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
         return
     if view.get("erased"):
-        click.echo(f"customer {view['customer_id']} was erased; nothing is kept")
+        click.echo(f"customer {view['customer_id']} was erased at {view['erased_at']}; nothing is kept")
+        for one in view["certificate"]:
+            click.echo(f"  {one['platform']}: {one['outcome']}")
         return
     out = console()
     out.print(

@@ -7,6 +7,7 @@ from typing import Any
 from streams.core.bond_words import joins_view
 from streams.core.consent_words import consent_reasons, ledger_view
 from streams.core.contact_points import joined, split
+from streams.core.erasure import erased_view
 from streams.core.flips import flip_of, flip_view
 from streams.core.golden import golden_view
 from streams.core.held_back import held_back
@@ -22,11 +23,11 @@ def explain_view(state: Customer, policy: Policy, now: Millis) -> dict[str, Any]
     Per attribute `rule` and `why`, per loser `why` and `flip` (`core/flips.py`); per consent `why` (sentences) and
     `entries` (the decisions, with what became of each); `open`: what holds a record back from golden; `unanswered`:
     commands without a receipt; `joins`: the customers that became part of this one, and why.
-    An erased customer has only `erased_at`, and in `answers` what became of each erasure at a platform.
+    An erased customer has only `erased_at`, and in `certificate` what became of the erasure at each platform.
     """
     view = golden_view(state, policy)
     if state.erased_at is not None:
-        return {**view, "erased_at": format_time(state.erased_at), "answers": sorted(state.certificate.values())}
+        return erased_view(state)
     for attribute, shown in view["attributes"].items():
         rule, golden = policy.attributes[attribute], state.golden.get(attribute)
         shown["rule"] = rule_in_words(rule)

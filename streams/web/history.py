@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from streams.core.golden import golden_view
+from streams.core.erasure import erased_view
 from streams.core.history_view import as_of_view, timeline_view
 from streams.core.state import Customer
 from streams.core.timeline import Kept, aged, decode_entry
@@ -99,7 +99,7 @@ def add_history(app: LaneApp, rows: RowSource, lookups: Lookups, now: Callable[[
         """What changed, newest first; with `?at=TIME` what was golden and sendable then."""
         state = await lookups.customer(customer_id)
         if state is not None and state.erased_at is not None:
-            return shown(request, golden_view(state, lookups.policy), "erased.html")
+            return shown(request, erased_view(state), "erased.html")
         try:
             view = await _asked(histories, customer_id, request, state)
         except Invalid as invalid:

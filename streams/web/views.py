@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from streams.core.erasure import erased_view
 from streams.core.explain import explain_view
 from streams.core.golden import golden_view
 from streams.core.state import Customer
@@ -151,7 +152,7 @@ async def _customer(
 def _golden(request: web.Request, lookups: Lookups, state: Customer, now: Millis) -> web.Response:
     policy = lookups.policy
     if state.erased_at is not None:
-        return shown(request, golden_view(state, policy), "erased.html")
+        return shown(request, erased_view(state), "erased.html")
 
     def beside() -> dict[str, Any]:
         explained = explain_view(state, policy, now)
