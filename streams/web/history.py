@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from streams.core.erasure import erased_view
+from streams.core.golden import golden_view
 from streams.core.history_view import as_of_view, timeline_view
 from streams.core.state import Customer
 from streams.core.timeline import Kept, aged, decode_entry
