@@ -5,44 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from streams.core.bonds import ALONE, CLAIMED, MADE, NAMED, REFUSED, UNLINKED, kind_of, parts_of
+from streams.core.bonds import ALONE, CLAIMED, MADE, NAMED, REFUSED, UNLINKED, kind_of, mark_of, parts_of
 from streams.core.identity import Row
 from streams.core.rules import Policy
 from streams.core.state import Customer, Join
 from streams.model import format_time
 
-IDENTIFIERS_MAX = 8
 _KINDS = {"external": "an external id", "email": "an e-mail address", "phone": "a phone number"}
 
 
 def asked_keys(row: Row) -> list[str]:
-    """The identifier rows that say who else named what bound this record."""
-    kind, _ = parts_of(row.bond)
-    return [key for key in row.claimed if kind_of(key) == kind][:IDENTIFIERS_MAX]
+    """The row of the identifier that bound this record, which says who else had named it; none where it is unknown."""
+    _, _, mark = parts_of(row.bond)
+    return [key for key in row.claimed if mark and mark_of(key) == mark][:1]
 
 
 def bond_view(name: str, row: Row | None, others: Mapping[str, Row], policy: Policy) -> dict[str, Any]:
     """Why a record belongs to its customer; `others` are the rows of `asked_keys`.
 
     `by`: the kind of identifier or one of `core/bonds.py`, "" where it is not known; `change_id`: the record's change
-    that was bound; `identifiers`: their values, and the record and the change that named each first; `rule`, `why`.
+    that was bound; `identifier`: its value, and the record and the change that named it first; `rule`, `why`.
     """
-    by, change_id = parts_of(row.bond) if row is not None else ("", "")
+    by, change_id, _ = parts_of(row.bond if row is not None else "")
     keys = asked_keys(row) if row is not None else []
-    identifiers = [_identifier(key, others.get(key), name) for key in keys]
-    claimer = parts_of(row.first) if row is not None and by == CLAIMED else ("", "")
+    identifier = _identifier(keys[0], others.get(keys[0]), name) if keys else None
+    claimer = parts_of(row.first if row is not None and by == CLAIMED else "")
     return {
         "record": name,
         "by": by,
         "change_id": change_id or None,
-        "identifiers": identifiers,
+        "identifier": identifier,
         "rule": _rule(by, policy),
-        "why": _why(name, by, change_id, identifiers, claimer),
+        "why": _why(name, by, change_id, identifier, claimer[0], claimer[1]),
     }
 
 
 def _identifier(key: str, row: Row | None, own: str) -> dict[str, Any]:
-    record, change_id = parts_of(row.first) if row is not None else ("", "")
+    record, change_id, _ = parts_of(row.first if row is not None else "")
     known = record not in ("", own)
     return {
         "kind": kind_of(key),
@@ -69,13 +68,14 @@ def _rule(by: str, policy: Policy) -> str:
     return ""
 
 
-def _why(name: str, by: str, change_id: str, identifiers: list[dict[str, Any]], claimer: tuple[str, str]) -> str:
+def _why(name: str, by: str, change_id: str, identifier: dict[str, Any] | None, claimer: str, claimed_in: str) -> str:
     change = f"change {change_id}" if change_id else "a change"
     match by:
         case "external" | "email" | "phone":
-            return f"{change} named {_shared(by, identifiers)}"
+            return f"{change} named {_shared(by, identifier)}"
         case _ if by == CLAIMED:
-            return f"{_claimed_by(claimer)} had named {name} as an external id before it spoke"
+            who = f"{claimer} in change {claimed_in}" if claimer else "another record"
+            return f"{who} had named {name} as an external id before it spoke"
         case _ if by == NAMED:
             return f"{change} named this customer"
         case _ if by == ALONE:
@@ -89,22 +89,12 @@ def _why(name: str, by: str, change_id: str, identifiers: list[dict[str, Any]], 
     return "it was bound before this was kept, or its row does not tell"
 
 
-def _claimed_by(claimer: tuple[str, str]) -> str:
-    record, change_id = claimer
-    return f"{record} in change {change_id}" if record else "another record"
-
-
-def _shared(kind: str, identifiers: list[dict[str, Any]]) -> str:
-    """The identifiers of the kind, and who had named them."""
-    if not identifiers:
+def _shared(kind: str, identifier: dict[str, Any] | None) -> str:
+    """The identifier, and who had named it."""
+    if identifier is None:
         return f"{_KINDS[kind]} of this customer"
-    told = [
-        f"{one['value']}, which {one['first_named_by']} had named in change {one['first_change_id']}"
-        if one["first_named_by"]
-        else str(one["value"])
-        for one in identifiers
-    ]
-    return f"{_KINDS[kind]} of this customer: {'; '.join(told)}"
+    before = f", which {identifier['first_named_by']} had named in change {identifier['first_change_id']}"
+    return f"{_KINDS[kind]} of this customer: {identifier['value']}{before if identifier['first_named_by'] else ''}"
 
 
 # Merges

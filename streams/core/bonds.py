@@ -1,11 +1,13 @@
 """Why a record belongs to its customer: what the identity rows keep of it, and in words (I1, I2).
 
-A row keeps two short texts: `bond`, what bound its record (a word below) and the change that was bound by it; and
-`first`, the record that named this row's key first and its change. No value of an identifier is in either.
+A row keeps two short texts: `bond`, what bound its record (a word below), the change that was bound by it, and a mark
+of the identifier, to know it again among those that the record has claimed; and `first`, the record that named this
+row's key first and its change. No value of an identifier is in either.
 """
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Final
 
 from streams.core.canonical import SEP
@@ -36,7 +38,12 @@ def evidence(*parts: str) -> str:
     return SEP.join(parts)
 
 
-def parts_of(stored: str) -> tuple[str, str]:
-    """The two parts of a stored piece of evidence; empty where the row is from before it was kept."""
-    first, _, second = stored.partition(SEP)
-    return first, second
+def mark_of(key: str) -> str:
+    """A short hash of an identifier's key; "" of none."""
+    return blake2b(key.encode(), digest_size=4).hexdigest() if key else ""
+
+
+def parts_of(stored: str) -> tuple[str, str, str]:
+    """The parts of a stored piece of evidence; empty where the row is from before it was kept."""
+    first, second, third = [*stored.split(SEP), "", "", ""][:3]
+    return first, second, third

@@ -190,7 +190,9 @@ def _stated_view(stated: Stated) -> dict[str, Any]:
 def words_of(flip: Flip) -> str:
     """The flip as one sentence without its full stop."""
     ifs = [f"{flip.attribute} were unpinned"] if flip.unpin else []
-    ifs += [f"{name} withdrew its value" for name in flip.withdraw]
+    if flip.withdraw:
+        own = "its value" if len(flip.withdraw) == 1 else "their values"
+        ifs.append(f"{' and '.join(flip.withdraw)} withdrew {own}")
     needed = [*_judged_words(flip.judged), *_stated_words(flip.stated)]
     condition = f" if {' and '.join(ifs)}" if ifs else ""
     joint = ", and" if ifs and needed else ""

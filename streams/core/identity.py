@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from streams.core import canonical
-from streams.core.bonds import ALONE, CLAIMED, EXTERNAL, NAMED, REFUSED, evidence, kind_of
+from streams.core.bonds import ALONE, CLAIMED, EXTERNAL, NAMED, REFUSED, evidence, kind_of, mark_of
 from streams.core.forgetting import Erase, Forgetting, Free, Gone, Left, forget, refused, turn_away
 from streams.core.repointing import CLAIMERS_MAX, Proposal, Repointing, customer_key, meet, repoint
 from streams.core.rules import Policy
@@ -327,11 +327,17 @@ def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
     if claimed_for is not None and claimed_for != bound.customer:
         # While it was on its way, another record has named this one for its own customer.
         meet(hop, claimed_for, bound.customer, key, EXTERNAL, cause)
-    row.bond = evidence(bound.by, cause)
+    row.bond = evidence(bound.by, cause, mark_of(_matched(bound, parked, policy)))
     row.claimed = [*row.claimed, *bound.claims]
     _claim_all(hop, key, bound.customer, bound.claims, cause)
     for one in parked:
         _forward(hop, bound.customer, one.change, one.at, policy)
+
+
+def _matched(bound: Bound, parked: list[Parked], policy: Policy) -> str:
+    """The identifier that led the record to its customer: the first that it had not claimed on its way."""
+    keys = identifier_keys(parked[0].change, policy) if parked and bound.by in policy.identity.match else []
+    return next((key for key in keys if key not in bound.claims), "")
 
 
 def _claim_all(hop: Hop, record: str, customer: str, claims: tuple[str, ...], change_id: str) -> None:

@@ -102,11 +102,12 @@ class Counter:
 
 
 def answered(outcome: Outcome | None) -> dict[str, Any]:
-    """`state`: accepted, refused (with `reason`), or waiting."""
+    """`state`: accepted, refused (with `reason`), or waiting; `customer_id`: whose row answered, after a merge the
+    survivor's."""
     if outcome is None:
         return {"state": "waiting"}
     found = {"state": outcome.state, "at": format_time(outcome.at)}
-    for name in ("reason", "follows"):
+    for name in ("customer_id", "reason", "follows"):
         if getattr(outcome, name) is not None:
             found[name] = getattr(outcome, name)
     return found
@@ -131,7 +132,7 @@ def add_steward(app: LaneApp, counter: Counter) -> None:
         outcome = await counter.outcome(request_id)
         if outcome is None:
             return refused(request, 404, "the engine has not answered a request of this id")
-        return in_json({"request_id": request_id, "customer_id": outcome.customer_id, **answered(outcome)})
+        return in_json({"request_id": request_id, **answered(outcome)})
 
 
 def sender(app: LaneApp) -> Send:

@@ -50,20 +50,28 @@ def test_a_shared_address_names_the_value_and_both_changes() -> None:
         "record": "crm:003",
         "by": "email",
         "change_id": "c1",
-        "identifiers": [
-            {
-                "kind": "email",
-                "value": "ann@example.com",
-                "first_named_by": "storefront:9",
-                "first_change_id": "s1",
-            }
-        ],
+        "identifier": {
+            "kind": "email",
+            "value": "ann@example.com",
+            "first_named_by": "storefront:9",
+            "first_change_id": "s1",
+        },
         "rule": "identity.match (external, email)",
         "why": (
             "change c1 named an e-mail address of this customer: "
             "ann@example.com, which storefront:9 had named in change s1"
         ),
     }
+
+
+def test_of_several_addresses_only_the_one_that_led_there_is_named_whatever_is_claimed_later() -> None:
+    rows = Rows()
+    rows.say(Change("s1", "storefront", "9", identifiers=EMAIL))
+    rows.say(Change("c1", "crm", "003", identifiers=Identifiers(email=("new@example.com", "ann@example.com"))))
+    rows.say(Change("c2", "crm", "003", identifiers=Identifiers(email=("later@example.com",))))
+
+    assert rows.why("crm:003")["identifier"]["value"] == "ann@example.com"
+    assert len(rows.rows["crm:003"].claimed) == 3
 
 
 def test_an_external_id_of_a_known_record_names_that_record() -> None:
@@ -117,7 +125,7 @@ def test_a_record_that_we_made_or_that_was_unlinked_says_so() -> None:
 def test_a_row_from_before_this_was_kept_says_that_it_cannot_tell(row: Row | None) -> None:
     shown = bond_view("crm:003", row, {}, POLICY)
 
-    assert (shown["by"], shown["change_id"], shown["identifiers"]) == ("", None, [])
+    assert (shown["by"], shown["change_id"], shown["identifier"]) == ("", None, None)
     assert shown["why"] == "it was bound before this was kept, or its row does not tell"
 
 
