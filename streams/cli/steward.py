@@ -21,8 +21,7 @@ def steward() -> None:
 
     \b
     Example:
-      export WRITEBACK_STEWARD_TOKEN=... WRITEBACK_STEWARD_BY="Sam Steward"
-      writeback steward pin crm:003000000000001AAA phone +14155550100 --why "confirmed by phone"
+      writeback steward pin crm:0031 phone +14155550100 --by Sam --why "confirmed by phone"
       writeback steward review list
     """
 
