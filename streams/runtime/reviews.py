@@ -113,6 +113,9 @@ class Reviews:
 def _fold(record: Record, rows: Rows) -> list[Emit]:
     if record.key is None:
         raise Invalid("null_key", "the key is what it is about")
+    if record.value is None:
+        _forget(record.key, rows)
+        return []
     if record.topic == topics.NOTES:
         _fold_note(record.key, record.value, record.timestamp_ms, rows)
         return []
@@ -123,10 +126,7 @@ def _fold(record: Record, rows: Rows) -> list[Emit]:
     return _decide(message, record.timestamp_ms, rows)
 
 
-def _fold_note(key: bytes, value: bytes | None, at: Millis, rows: Rows) -> None:
-    if value is None:
-        _forget(key, rows)
-        return
+def _fold_note(key: bytes, value: bytes, at: Millis, rows: Rows) -> None:
     try:
         note = _notes.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError):

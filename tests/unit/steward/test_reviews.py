@@ -193,13 +193,14 @@ def test_answers_are_bounded_and_the_oldest_go(store: PartitionStore) -> None:
     assert [number for number in range(5) if store.read(request_key(f"Q{number}")) is not None] == [3, 4]
 
 
-def test_an_erasure_takes_the_cases_of_its_record_and_no_other(store: PartitionStore) -> None:
+@pytest.mark.parametrize("topic", [topics.NOTES, topics.REVIEWS])
+def test_an_erasure_takes_the_cases_of_its_record_and_no_other(store: PartitionStore, topic: str) -> None:
     queue = Queue(store)
     queue.note(met("r1"))
     queue.note(met("r11"))
     queue.note(Note("ping_pong", "c3", "crm", "r1", "phone", "C1"))
 
-    queue.take(Emit(topics.NOTES, b"crm:r1", None, timestamp_ms=NOW))
+    queue.take(Emit(topic, b"crm:r1", None, timestamp_ms=NOW))
 
     assert queue.case(review_id(met("r1"))) is None
     assert queue.case(review_id(met("r11"))) is not None
@@ -213,10 +214,10 @@ def test_a_note_lies_under_the_record_that_it_is_about_so_that_its_erasure_finds
 
 @pytest.mark.parametrize(
     ("topic", "value"),
-    [(topics.NOTES, b"{"), (topics.NOTES, b"[]"), (topics.REVIEWS, b"\x09"), (topics.REVIEWS, None)],
+    [(topics.NOTES, b"{"), (topics.NOTES, b"[]"), (topics.REVIEWS, b"\x09"), (topics.REVIEWS, b"")],
 )
 def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_goes_on(
-    store: PartitionStore, topic: str, value: bytes | None
+    store: PartitionStore, topic: str, value: bytes
 ) -> None:
     queue = Queue(store)
     good = Emit(topic, b"crm:r1", json.dumps(note_to_json(met())).encode(), timestamp_ms=NOW)
