@@ -114,7 +114,8 @@ class Erasing:
             emits += withdrawals(point, point_hash, pairs, erasure)
             emits += self._fences(point_hash, at)
         emits += [tombstone(topics.DEAD_LETTERS, key.encode(), at) for key in _names(erasure)]
-        emits += [tombstone(topics.NOTES, key.encode(), at) for key in (*erasure.ids, *erasure.records)]
+        for topic in (topics.NOTES, topics.REVIEWS):
+            emits += [tombstone(topic, key.encode(), at) for key in (*erasure.ids, *erasure.records)]
         for one in erasure.ids:
             emits += self._ends(one, state, at)
         return emits + [
@@ -154,10 +155,11 @@ def _time_of(fence: bytes) -> Millis:
 
 
 def _names(erasure: Erasure) -> list[str]:
-    """Every key under which a message of the customer may lie in the dead letters."""
-    names = [*erasure.ids, *(f"@customer:{one}" for one in erasure.ids)]
+    """The keys under which messages of the customer lie in the dead letters, if any do.
+
+    Not its contact points: our own messages alone are keyed by them, and a tombstone would say them once more.
+    """
+    names = list(erasure.ids)
     for record in erasure.records:
         names += [record, record.partition(":")[2]]  # a platform's own messages are keyed by the id alone
-    for point in erasure.points:
-        names += [point, f"@email:{point}", f"@phone:{point}"]
     return names
