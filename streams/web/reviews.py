@@ -22,6 +22,7 @@ from streams.web.serving import page
 CASES_PATH: Final = "/internal/reviews"
 LIMIT: Final = 100
 LIMIT_MAX: Final = 1000
+SCANNED_MAX: Final = 100_000
 STATES: Final = ("open", "approved", "dismissed")
 NO_REVIEW: Final = "no case of the review queue has this id"
 
@@ -120,8 +121,8 @@ def in_partition(table: BatchTable, partition: int, wanted: Wanted) -> Iterable[
 
 
 def _scanned(wanted: Wanted) -> int:
-    """One more than the limit says that there are more."""
-    return LIMIT_MAX if wanted.customer else wanted.limit
+    """Those of one customer lie anywhere among the others."""
+    return SCANNED_MAX if wanted.customer else wanted.limit
 
 
 def _is_of(customer: str, stored: bytes) -> bool:
