@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from benchmarks import processes
 from benchmarks.broker_side import Ends, Offsets, digest
 from benchmarks.settings import Contest
 from streams.brokers.process import die_with_parent
@@ -28,7 +29,6 @@ QUIET_S = 6.0
 START_TIMEOUT_S = 120.0
 RUN_TIMEOUT_S = 1800.0
 _STOP_TIMEOUT_S = 20.0
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 Progress = Callable[[int, float], None]
 """Called with the records consumed and the seconds since the first one."""
@@ -161,12 +161,10 @@ class _Running:
     def sample(self, offsets: Offsets) -> _Sample:
         """Time, CPU and offsets now. Raises `Failed` if the contender has ended."""
         self._check()
-        return _Sample(time.monotonic(), _cpu_s(self._child.pid), offsets)
+        return _Sample(time.monotonic(), processes.cpu_s(self._child.pid), offsets)
 
     def peak_rss_mb(self) -> float:
-        status = Path(f"/proc/{self._child.pid}/status").read_text()
-        (peak,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) / 1024
+        return processes.peak_rss_mb(self._child.pid)
 
     def log_tail(self) -> str:
         return self._log_path.read_bytes()[-3000:].decode(errors="replace")
@@ -194,12 +192,6 @@ def _fact(line: bytes) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return fact if isinstance(fact, dict) else {}
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system time of the process, all its threads, in ticks of 10 ms (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -1,8 +1,12 @@
 """What one run of the throughput comparison is made of, handed to each contender as JSON."""
 
+import os
+
 import msgspec
 
 PARTITIONS = 4
+
+DECIDERS = int(os.environ.get("BENCH_DECIDERS", "1"))
 
 
 class Contest(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ Read `checkpoint.py` for the delivery guarantee.
 
 from streams.lane.agent import lane_agent
 from streams.lane.app import LaneApp, check_versions, make_app, run
+from streams.lane.aside import Aside, AsideFailed, Counts, serve
 from streams.lane.checkpoint import Checkpointer
 from streams.lane.errors import EXIT_BUG, EXIT_REFUSED, NotHere, Refused, TooLarge
 from streams.lane.lane import Lane, PartitionStats
@@ -31,6 +32,10 @@ __all__ = [
     "Done",
     "Rows",
     "Processor",
+    "Aside",
+    "AsideFailed",
+    "Counts",
+    "serve",
     "BatchTable",
     "lane_agent",
     "Checkpointer",

@@ -36,3 +36,11 @@ def stop_refused(log: logging.Logger, error: Refused) -> NoReturn:
     log.critical("%s", error)
     logging.shutdown()
     os._exit(EXIT_REFUSED)
+
+
+def place_of(error: BaseException) -> str:
+    """File and line of the innermost frame: code, never values."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "?" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

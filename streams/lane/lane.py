@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from streams.lane.checkpoint import Checkpointer, Lost
-from streams.lane.errors import EXIT_BUG, EXIT_REFUSED, Refused
+from streams.lane.errors import EXIT_BUG, EXIT_REFUSED, Refused, place_of
 from streams.lane.producer import Outbox, Producer
 from streams.lane.records import Batch
 from streams.lane.settings import LaneSettings
@@ -192,14 +192,6 @@ def _die(batch: Batch, error: Exception) -> None:
     code = EXIT_REFUSED if isinstance(error, Refused) else EXIT_BUG
     where = f"{batch.topic} partition {batch.partition} offsets {batch.first_offset}-{batch.last_offset}"
     what = str(error) if isinstance(error, Refused) else f"{type(error).__module__}.{type(error).__qualname__}"
-    log.critical("%s while processing %s at %s; ending without acknowledging", what, where, _place(error))
+    log.critical("%s while processing %s at %s; ending without acknowledging", what, where, place_of(error))
     logging.shutdown()
     os._exit(code)
-
-
-def _place(error: BaseException) -> str:
-    """File and line of the innermost frame: code, never values."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "?" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -12,7 +12,7 @@ from streams.lane.rows import Rows
 Headers = tuple[tuple[str, bytes], ...]
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One record as it lies in the topic."""
 
     topic: str
@@ -48,7 +48,7 @@ class Batch(msgspec.Struct, frozen=True):
         return Batch(self.topic, self.partition, rest, self.generation) if rest else None
 
 
-class Emit(msgspec.Struct, frozen=True, gc=False):
+class Emit(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One record to write.
 
     `partition` None: murmur2 of the key over the topic's partitions, as Java's producer does; without a key the

@@ -25,7 +25,7 @@ from streams.runtime import topics
 from streams.runtime.asked import heard, turned_down
 from streams.runtime.binder import encode_message
 from streams.runtime.contacts import Holding, encode_holding
-from streams.runtime.erasing import Erasing, carried_out
+from streams.runtime.erasing import FENCES, Erasing, carried_out
 from streams.runtime.erasure_steps import Step, decode_step, is_step
 from streams.runtime.historian import entry_emits, historied, moved_emit
 from streams.runtime.letters import Letters, alerts
@@ -75,8 +75,8 @@ class Engine:
         self._moving = Moving(policy, letters, record_max_bytes, partitions, self._told, self._noted)
 
     def keys(self, batch: Batch) -> Iterable[bytes]:
-        """The customers of the batch."""
-        return () if batch.topic == topics.TICKS else {one.key for one in batch.records if one.key is not None}
+        """The customers of the batch, and whether anybody was erased."""
+        return (FENCES, *(one.key for one in batch.records if one.key is not None))
 
     async def process(self, batch: Batch, rows: Rows) -> Done:
         """Each customer's inputs in their order; states are decoded and written once for the batch."""

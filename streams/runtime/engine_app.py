@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import time
@@ -19,8 +18,9 @@ from streams.runtime.chapters import HistoryTable
 from streams.runtime.chapters import derive as derive_aged
 from streams.runtime.codecs import public_codec, register_schemas
 from streams.runtime.contacts import Contacts
-from streams.runtime.engine import Engine, derive
-from streams.runtime.erasing import Erasing, erasure_key
+from streams.runtime.decider import Deciders, engine_of
+from streams.runtime.engine import derive
+from streams.runtime.erasing import erasure_key
 from streams.runtime.historian import Historian
 from streams.runtime.intake import Intake
 from streams.runtime.letters import Letters
@@ -29,12 +29,12 @@ from streams.runtime.reviews import derive as derive_cases
 from streams.runtime.security import client_auth, credentials
 from streams.runtime.settings import Settings
 from streams.runtime.tombstones import Living
+from streams.runtime.tuning import tune
 from streams.runtime.vendors import translators
 
 log = logging.getLogger(__name__)
 
 APP_ID = "writeback-engine"
-GC_OBJECTS = 50_000
 
 
 class EngineApp(NamedTuple):
@@ -47,6 +47,7 @@ class EngineApp(NamedTuple):
     contacts: BatchTable
     history: BatchTable
     reviews: BatchTable
+    deciders: Deciders | None = None
 
     @property
     def tables(self) -> list[BatchTable]:
@@ -71,15 +72,16 @@ def build_engine(settings: Settings, policy: Policy, erasure_key: bytes = b"") -
     binder = Binder(policy, codec, letters, count, erasure_key)
     lane_agent(app, [topics.CHANGES, topics.IDENTITY], count, identity, Living(binder), "identity")
     inputs = [topics.CUSTOMER_CHANGES, topics.RECEIPTS, topics.STEWARD, topics.TICKS]
-    engine = Engine(policy, codec, letters, limit, settings.due_max, count, Erasing(policy, erasure_key, count))
-    lane_agent(app, inputs, count, customers, Living(engine), "engine")
+    engine = engine_of(settings, policy, letters, erasure_key)
+    deciders = Deciders(engine, settings) if settings.deciders else None
+    lane_agent(app, inputs, count, customers, deciders or engine, "engine")
     lane_agent(app, [topics.CONTACTS], count, contacts, Living(Contacts(codec, letters)), "contacts")
     historian = Historian(policy.history, letters, limit)
     lane_agent(app, [topics.HISTORY], count, history, historian, "history")
     reviews = BatchTable(app, "reviews", count, derive=derive_cases)
     queue = Reviews(letters, settings.reviews_max, settings.outcomes_max)
     lane_agent(app, [topics.NOTES, topics.REVIEWS], count, reviews, queue, "reviews")
-    built = EngineApp(app, policy, customers, identity, contacts, history, reviews)
+    built = EngineApp(app, policy, customers, identity, contacts, history, reviews, deciders)
     _tick(built, settings)
     return built
 
@@ -122,12 +124,7 @@ def run_engine(settings: Settings) -> NoReturn:
     built = build_engine(settings, policy, key)
     asyncio.run(ensure_topics(settings.bootstrap, _specs(settings, built), client_auth(settings)))
     add_views(built, settings)
-    spare_the_collector()
+    tune()
+    if built.deciders is not None:
+        built.deciders.start()
     run(built.app, settings.log_level)
-
-
-def spare_the_collector() -> None:
-    """Collect seldom: states are decoded into thousands of short-lived objects without cycles, and looking through
-    them for cycles after every 700, as Python does by default, costs as much as decoding them."""
-    gc.freeze()
-    gc.set_threshold(GC_OBJECTS, 20, 50)

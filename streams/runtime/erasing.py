@@ -32,6 +32,8 @@ KEY_BYTES_MIN: Final = 32
 
 # The rows, in every partition of the table `customers`, that say when a contact point was erased; by its hash.
 FENCE: Final = b"\x00erased:"
+# The row that is there once a partition has a fence; read with every batch, so that without one nothing is looked up.
+FENCES: Final = b"\x00erased"
 
 
 def erasure_key(environment: Mapping[str, str]) -> bytes:
@@ -66,6 +68,8 @@ class Erasing:
 
     def checked(self, decision: Decision, rows: Rows) -> Decision:
         """The decision with the contact points suppressed that were erased; only new or changed ones are looked up."""
+        if rows.get(FENCES) is None:
+            return decision
 
         def erased_at(contact_point: str) -> Millis | None:
             found = rows.get(FENCE + keyed_hash(self._key, contact_point).encode())
@@ -80,6 +84,7 @@ class Erasing:
         latest = max((one for one in values if one is not None), default=None)
         if latest is not None:
             rows.put(key, latest)
+            rows.put(FENCES, VERSION)
         invalid = Invalid("bad_message", "fence")
         return [letters.refuse(one, invalid, "VALUE_CONVERTER", __name__) for one in bad], len(bad)
 

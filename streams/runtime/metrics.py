@@ -65,3 +65,27 @@ def count_ignored(platform: str, what: str) -> None:
         name = (platform, "other")
     _ignored_names.add(name)
     IGNORED.labels(*name).inc()
+
+
+_COUNTERS = {counter._name: counter for counter in list(globals().values()) if isinstance(counter, Counter)}
+_handed_over: dict[tuple[str, tuple[str, ...]], float] = {}
+
+
+def counted() -> list[tuple[str, tuple[str, ...], float]]:
+    """What this process counted since it was asked last: name, labels, by how much."""
+    found = []
+    for name, counter in _COUNTERS.items():
+        for sample in next(iter(counter.collect())).samples:
+            key = (name, tuple(sample.labels.values()))
+            more = sample.value - _handed_over.get(key, 0.0)
+            if sample.name.endswith("_total") and more:
+                _handed_over[key] = sample.value
+                found.append((*key, more))
+    return found
+
+
+def add_counts(counts: list[tuple[str, tuple[str, ...], float]]) -> None:
+    """Count what another process did."""
+    for name, labels, more in counts:
+        counter = _COUNTERS[name]
+        (counter.labels(*labels) if labels else counter).inc(more)

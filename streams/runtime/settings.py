@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reviews_max: int = 10_000  # cases kept in one partition; the oldest dismissed are dropped first
     outcomes_max: int = 10_000  # answers to stewards' requests kept in one partition
     profile: str = "kafka"  # `embedded` for the embedded broker's limits
+    deciders: int = 0  # processes beside the engine's own that decide; 0: it decides itself
     tick_s: float = 5.0
     due_max: int = 2000  # customers whose timers fire in one tick of one partition
     dead_letter_window_s: float = 60.0
@@ -149,6 +150,8 @@ def _checked(settings: Settings) -> Settings:
         problems.append(f"WRITEBACK_STEWARD_WAIT_S: must be over 0 and at most {STEWARD_WAIT_MAX_S:g}")
     if settings.reviews_max < 1 or settings.outcomes_max < 1:
         problems.append("WRITEBACK_REVIEWS_MAX, WRITEBACK_OUTCOMES_MAX: must be at least 1")
+    if not 0 <= settings.deciders <= settings.partitions:
+        problems.append("WRITEBACK_DECIDERS: must be 0 to WRITEBACK_PARTITIONS")
     if settings.tick_s <= 0:
         problems.append("WRITEBACK_TICK_S: must be over 0")
     if not 0 <= settings.compaction_min_lag_s <= settings.compaction_max_lag_s:
