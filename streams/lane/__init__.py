@@ -5,9 +5,9 @@ Read `checkpoint.py` for the delivery guarantee.
 
 from streams.lane.agent import lane_agent
 from streams.lane.app import LaneApp, check_versions, make_app, run
-from streams.lane.aside import Aside, AsideFailed, Counts, serve
+from streams.lane.aside import Aside, Counts, serve
 from streams.lane.checkpoint import Checkpointer
-from streams.lane.errors import EXIT_BUG, EXIT_REFUSED, NotHere, Refused, TooLarge
+from streams.lane.errors import EXIT_BUG, EXIT_REFUSED, AsideFailed, NotHere, Refused, TooLarge
 from streams.lane.lane import Lane, PartitionStats
 from streams.lane.murmur import partition_of
 from streams.lane.records import Batch, Done, Emit, Headers, Processor, Record

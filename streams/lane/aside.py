@@ -19,7 +19,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
-from streams.lane.errors import Refused, place_of
+from streams.lane.errors import AsideFailed, Refused, place_of
 from streams.lane.records import Batch, Done, Emit, Processor, Record
 from streams.lane.rows import Held, Rows
 
@@ -85,10 +85,6 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _works: Final = msgspec.msgpack.Decoder(Work)
 _founds: Final = msgspec.msgpack.Decoder(Found)
 _answers: Final = msgspec.msgpack.Decoder(Answer)
-
-
-class AsideFailed(RuntimeError):
-    """A process aside ended, or its processor raised; the text names the type and the line, no values."""
 
 
 # In the worker

@@ -27,6 +27,10 @@ class Refused(RuntimeError):
     """The lane cannot work like this (versions, topics, data directory); the text says what to do."""
 
 
+class AsideFailed(RuntimeError):
+    """A process aside ended, or its processor raised; the text names the type and the line, no values."""
+
+
 class NotHere(LookupError):
     """The row's partition is not held by this worker."""
 

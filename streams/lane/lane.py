@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from streams.lane.checkpoint import Checkpointer, Lost
-from streams.lane.errors import EXIT_BUG, EXIT_REFUSED, Refused, place_of
+from streams.lane.errors import EXIT_BUG, EXIT_REFUSED, AsideFailed, Refused, place_of
 from streams.lane.producer import Outbox, Producer
 from streams.lane.records import Batch
 from streams.lane.settings import LaneSettings
@@ -191,7 +191,11 @@ def _die(batch: Batch, error: Exception) -> None:
     """End the process: the batch stays unacknowledged. The type alone is logged, since texts may hold values."""
     code = EXIT_REFUSED if isinstance(error, Refused) else EXIT_BUG
     where = f"{batch.topic} partition {batch.partition} offsets {batch.first_offset}-{batch.last_offset}"
-    what = str(error) if isinstance(error, Refused) else f"{type(error).__module__}.{type(error).__qualname__}"
+    what = (
+        str(error)
+        if isinstance(error, Refused | AsideFailed)
+        else f"{type(error).__module__}.{type(error).__qualname__}"
+    )
     log.critical("%s while processing %s at %s; ending without acknowledging", what, where, place_of(error))
     logging.shutdown()
     os._exit(code)
