@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from streams.brokers import Broker
 from streams.demo.stack import Stack
@@ -27,6 +27,9 @@ ZOE = Person(
     consent_at="2025-03-01T09:00:00Z",
 )
 VALUES = ("Zoraida", "Quillfeather", "zoraida.q@example.com", "3125550177", "Wyvern", "Basilisk")
+
+QUIET_MAX = 15
+"""Empty polls after which a read is over: a compacted topic may have lost its last offsets."""
 
 Hits = dict[str, set[str]]
 
@@ -62,13 +65,13 @@ async def everything(broker: Broker, without: Iterable[str] = ()) -> dict[str, l
     """Keys, values and headers of every record of every topic, but those of `without`."""
     kept: dict[str, list[bytes]] = {}
     options = {"bootstrap_servers": broker.bootstrap, "auto_offset_reset": "earliest", "enable_auto_commit": False}
-    async with AIOKafkaConsumer(**options) as consumer:
-        names = [name for name in await consumer.topics() if name not in without and not name.startswith("__")]
-        partitions = [TopicPartition(name, one) for name in names for one in consumer.partitions_for_topic(name) or ()]
-        consumer.assign(partitions)
+    async with AIOKafkaConsumer(**options) as looking:
+        names = [name for name in await looking.topics() if name not in without and not name.startswith("__")]
+    async with AIOKafkaConsumer(*names, **options) as consumer:
+        partitions = sorted(consumer.assignment())
         ends = await consumer.end_offsets(partitions)
         quiet = 0
-        while quiet < 3 and any([await consumer.position(one) < ends[one] for one in partitions]):
+        while quiet < QUIET_MAX and any([await consumer.position(one) < ends[one] for one in partitions]):
             polled = await consumer.getmany(timeout_ms=300)
             quiet = 0 if polled else quiet + 1
             for at, records in polled.items():
