@@ -13,6 +13,7 @@ from streams.core.bonds import MADE
 from streams.core.decide import Decision, Input, Tick, check_change, decide
 from streams.core.erasure import refuse_erased
 from streams.core.fold import ContactUpdate
+from streams.core.history import entry_of
 from streams.core.identity import Ask, Bound, Message
 from streams.core.repointing import customer_key
 from streams.core.rules import Policy
@@ -27,8 +28,8 @@ from streams.runtime.binder import encode_message
 from streams.runtime.contacts import Holding, encode_holding
 from streams.runtime.erasing import FENCES, Erasing, carried_out
 from streams.runtime.erasure_steps import Step, decode_step, is_step
-from streams.runtime.historian import entry_emits, historied, moved_emit
-from streams.runtime.letters import Letters, alerts
+from streams.runtime.historian import entry_emits, moved_emit
+from streams.runtime.letters import ALERTS, Letters, alert
 from streams.runtime.metrics import DECIDE_S, RECORDS, Tally
 from streams.runtime.moving import Moving
 
@@ -71,6 +72,7 @@ class Engine:
         self._record_max_bytes = record_max_bytes
         self._due_max = due_max
         self._erasing = erasing
+        self._keeps_history = policy.history.max_entries > 0
         self._tally = Tally()
         self._moving = Moving(policy, letters, record_max_bytes, partitions, self._told, self._noted)
 
@@ -117,6 +119,7 @@ class Engine:
         due_before = state.due_at if state is not None else None
         emits: list[Emit] = []
         dead = 0
+        fenced = rows.get(FENCES) is not None
         if state is not None and state.moves is not None:
             state, emits = self._moving.stored(customer, state, records[0], rows)
         for record in records:
@@ -134,7 +137,7 @@ class Engine:
                 emits += [*self._erasing.refused(record, invalid, state, self._letters), *turned_down(record, invalid)]
                 continue
             decision = self._decide(customer, state, event, record.timestamp_ms)
-            if decision.contacts:
+            if fenced and decision.contacts:
                 decision = self._erasing.checked(decision, rows)
             if decision.state.erased_at is not None:
                 emits += self._erasing.emits(record, event, decision)
@@ -193,33 +196,30 @@ class Engine:
 
     def _emits(self, customer: bytes, decision: Decision, at: int, event: Input | Step | None = None) -> list[Emit]:
         """What goes out, consent first (C9), and the history of the event that caused it."""
-        codec, place = self._codec, None
-        if decision.state.moves is not None or decision.erasure is not None:
-            place = self._moving.place
-        emits = [
-            Emit(
-                topics.commands(one.platform),
-                customer,
-                codec.encode_command(one),
-                place(decision, one) if place is not None else None,
-                at,
-            )
-            for one in decision.commands
-        ]
-        emits += [
-            Emit(topics.LEDGER, ledger_key(one).encode(), codec.encode_ledger(one), timestamp_ms=at)
-            for one in decision.ledger
-        ]
-        version = decision.state.version
-        for update in decision.contacts:
-            if update.contact_point != PERSON:
-                held = encode_holding(_holding(decision.state.customer_id, update, version))
-                emits.append(Emit(topics.CONTACTS, update.contact_point.encode(), held, timestamp_ms=at))
-        for name in decision.links:
-            emits += _linked(decision.state.customer_id, name, at)
-        if event is not None and not isinstance(event, Step) and self._policy.history.max_entries:
-            emits += historied(customer, decision, event, at)
-        return emits + alerts(decision.notes, at)
+        state, commands, ledger, notes, contacts, links, *_ = decision
+        codec, emits = self._codec, list[Emit]()
+        at_home = state.moves is None and decision.erasure is None
+        for command in commands:
+            topic, encoded = topics.commands(command.platform), codec.encode_command(command)
+            emits.append(Emit(topic, customer, encoded, None if at_home else self._moving.place(decision, command), at))
+        for row in ledger:
+            key, encoded = ledger_key(row).encode(), codec.encode_ledger(row)
+            emits.append(Emit(topics.LEDGER, key, encoded, None, at))
+        for update in contacts:
+            point = update.contact_point
+            if point != PERSON:
+                held = encode_holding(_holding(state.customer_id, update, state.version))
+                emits.append(Emit(topics.CONTACTS, point.encode(), held, None, at))
+        for name in links:
+            emits += _linked(state.customer_id, name, at)
+        if self._keeps_history and event is not None and not isinstance(event, Step):
+            entry = entry_of(decision, event, at)
+            if entry is not None:
+                emits.append(Emit(topics.HISTORY, customer, entry, None, at))
+        for note in notes:
+            if note.kind in ALERTS:
+                emits.append(alert(note, at))
+        return emits
 
     def _fire(self, tick: Record, rows: Rows) -> list[Emit]:
         """The customers whose timers are due by this tick, at most `due_max`; the rest waits for the next one."""

@@ -68,8 +68,6 @@ class Erasing:
 
     def checked(self, decision: Decision, rows: Rows) -> Decision:
         """The decision with the contact points suppressed that were erased; only new or changed ones are looked up."""
-        if rows.get(FENCES) is None:
-            return decision
 
         def erased_at(contact_point: str) -> Millis | None:
             found = rows.get(FENCE + keyed_hash(self._key, contact_point).encode())

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from streams.core.decide import Decision, Input
-from streams.core.history import ENTRY, entry_of
+from streams.core.history import ENTRY
 from streams.core.rules import HistoryRule
 from streams.core.timeline import Graft, Message, Moved, decode_message, encode_message
 from streams.lane import Batch, Done, Emit, Record, Rows
@@ -24,11 +23,6 @@ SWEEP_MAX = 64
 def wall_clock() -> Millis:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-def historied(customer: bytes, decision: Decision, event: Input, at: Millis) -> list[Emit]:
-    """The history entry of one input with the Kafka timestamp `at`; none where it changed nothing."""
-    return entry_emits(customer, entry_of(decision, event, at), at)
 
 
 def entry_emits(customer: bytes, entry: bytes | None, at: Millis) -> list[Emit]:

@@ -87,14 +87,10 @@ def note_key(note: Note) -> str:
 
 
 def alerts(notes: list[Note], timestamp_ms: int) -> list[Emit]:
-    """The notes that somebody must look at, for the topic `notes`, as JSON."""
-    return [
-        Emit(
-            topics.NOTES,
-            note_key(note).encode(),
-            msgspec.json.encode(note_to_json(note)),
-            timestamp_ms=timestamp_ms,
-        )
-        for note in notes
-        if note.kind in ALERTS
-    ]
+    """The notes that somebody must look at, for the topic `notes`."""
+    return [alert(note, timestamp_ms) for note in notes if note.kind in ALERTS]
+
+
+def alert(note: Note, timestamp_ms: int) -> Emit:
+    """A note for the topic `notes`, as JSON."""
+    return Emit(topics.NOTES, note_key(note).encode(), msgspec.json.encode(note_to_json(note)), None, timestamp_ms)
