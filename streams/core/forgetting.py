@@ -92,12 +92,13 @@ def _erase(hop: Hop, key: str, erase: Erase) -> None:
 
 
 def _erase_customer(hop: Hop, erase: Erase) -> None:
-    """Its members hear of it too: one may be bound here and not have spoken there yet."""
+    """Its members hear of it too: one may be bound here and not have spoken there yet.
+
+    An alias goes on naming the customer that it became, which knows who comes after it.
+    """
     row = hop.row
     hop.sends.extend((name, erase) for names in row.records.values() for name in names)
-    row.records = {}
-    if row.customer is None:  # an alias goes on naming the customer that it became
-        row.erased_at = erase.at
+    row.records, row.erased_at = {}, erase.at
 
 
 def _reset(row: Row) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -213,3 +214,56 @@ def test_a_later_explicit_sign_up_is_a_new_customer_without_a_past(history: list
     assert reborn.customer_id != customer
     assert set(reborn.records) == {"helpdesk:h1"}
     assert min(value.at for value in reborn.golden.values() if value.at is not None) > NOON + ERASED_S * 1000
+
+
+@given(histories(), st.booleans(), st.integers(0, 10**9))
+def test_a_merged_customer_is_erased_with_all_that_it_became(history: list[Input], at_alias: bool, seed: int) -> None:
+    """Under either id, and while changes of both are on their way."""
+    stack = Everything(seed)
+    stack.change(told("storefront:gone-9", 0, 0, "C1"), NOON)
+    stack.change(told("crm:gone-1", 0, 1, "C2"), NOON + 1000)
+    stack.drain()
+    stack.ask("C1", StewardRequest("merge", "m", "C1", with_="C2", by="tester"), NOON + 900_000)
+    for second, change in history:
+        named = "C1" if change.platform in ("storefront", "esp") else "C2"
+        stack.change(msgspec.structs.replace(change, customer_id=named), NOON + second * 1000)
+    if seed % 2:
+        stack.drain()
+    asked = "C2" if at_alias else "C1"
+    stack.ask(asked, StewardRequest("erase", "forget her", asked, by="tester"), NOON + ERASED_S * 1000)
+    stack.drain()
+
+    rows = {name: stack.state(name) for name in ("C1", "C2")}
+    if all(row is not None and row.erased_at is not None for row in rows.values()):
+        assert (alive(stack), found(stack)) == ([], {})
+    else:
+        # The erasure was there before the merge, which was refused: the other one lives on.
+        assert seed % 2 == 0
+        assert rows[asked] is not None
+        assert [one.customer_id for one in alive(stack)] == ["C1" if at_alias else "C2"]
+
+
+@given(histories(), st.integers(0, 10**9))
+def test_who_has_the_same_address_is_kept_and_suppressed(history: list[Input], seed: int) -> None:
+    stack = Everything(seed)
+    other = told("wms:b2", 1, 0, "C2", explicit=True)
+    other = msgspec.structs.replace(other, identifiers=Identifiers())
+    stack.change(other, NOON)
+    stack.drain()
+    assert sendable(stack, "C2") == [True]
+
+    named = [(at, msgspec.structs.replace(one, identifiers=Identifiers(), customer_id="C1")) for at, one in history]
+    customer = erased(stack, named, random.Random(seed))
+
+    assert [one.customer_id for one in alive(stack)] == ["C2"]
+    assert sendable(stack, "C2") == [False]
+    assert set(stack.holders(MAIL).holdings) == {"C2"}
+    assert customer not in stack.holders(MAIL).holdings
+    published = [one for one in stack.written(topics.SUPPRESSIONS) if one.key == MAIL.encode()]
+    assert published[-1].value is not None
+
+
+def sendable(stack: Everything, customer_id: str) -> list[bool]:
+    state = stack.state(customer_id)
+    assert state is not None
+    return [one.sendable for key, one in state.consents.items() if key.startswith(MAIL)]
