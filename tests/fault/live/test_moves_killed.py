@@ -16,8 +16,7 @@ from tests.integration.test_views import Worker, engines
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
 
-KILLS = 4
-DEATH_WITHIN_S = 15.0
+DEATH_WITHIN_S = 20.0
 
 
 async def killed(worker: Worker) -> bool:
@@ -29,26 +28,18 @@ async def killed(worker: Worker) -> bool:
     return worker.process.exit_code is not None
 
 
-async def _kill_on_the_way(broker: Broker, directory: Path, agent: str, step: int) -> int:
-    """Start the worker again and again, each dying at the first checkpoint that the agent comes to; how many did."""
-    for kills in range(KILLS):
-        dying = Worker(
-            broker,
-            directory,
-            "one",
-            WRITEBACK_FAULT_STEP=str(step),
-            WRITEBACK_FAULT_AGENT=agent,
-            WRITEBACK_TICK_S="3600",
-        )
-        died = await killed(dying)
-        dying.process.ask_to_stop()
-        dying.process.stop(15.0)
-        if not died:
-            return kills
-    return KILLS
+async def _kill_on_the_way(broker: Broker, directory: Path, agent: str, step: int, kills: int) -> None:
+    """Start the worker so many times, each time to die at the first checkpoint that the agent comes to."""
+    fault = {"WRITEBACK_FAULT_STEP": str(step), "WRITEBACK_FAULT_AGENT": agent, "WRITEBACK_TICK_S": "3600"}
+    for _ in range(kills):
+        dying = Worker(broker, directory, "one", **fault)
+        try:
+            assert await killed(dying)
+        finally:
+            dying.process.stop(15.0)
 
 
-@pytest.mark.parametrize(("agent", "step"), [("engine", 2), ("engine", 3), ("engine", 4), ("identity", 2)])
+@pytest.mark.parametrize(("agent", "step"), [("engine", 2), ("engine", 4), ("identity", 2)])
 async def test_a_merge_and_an_unlink_end_as_they_should_whenever_the_engine_dies(
     tmp_path: Path, agent: str, step: int
 ) -> None:
@@ -62,9 +53,9 @@ async def test_a_merge_and_an_unlink_end_as_they_should_whenever_the_engine_dies
         one.process.stop(15.0)
 
         await produce(broker, [merge(older, younger), said("storefront:9", younger, 3)])
-        assert await _kill_on_the_way(broker, tmp_path, agent, step) >= 1
+        await _kill_on_the_way(broker, tmp_path, agent, step, kills=2)
         await produce(broker, [unlink(younger, "storefront:9"), said("storefront:9", younger, 4)])
-        await _kill_on_the_way(broker, tmp_path, agent, step)
+        await _kill_on_the_way(broker, tmp_path, agent, step, kills=1)
         last = Worker(broker, tmp_path, "one")
         try:
             await last.until("/readyz")
