@@ -57,13 +57,17 @@ class Result(NamedTuple):
 
 
 class Contender(NamedTuple):
-    """A program: its module, the interpreter and the built product to run it with, and how many changes it gets."""
+    """A program: its module, the interpreter and the built product to run it with, and how many changes it gets.
+
+    `deciders`: the processes beside its own that an engine decides in.
+    """
 
     name: str
     python: str
     home: Path
     module: str
     changes: int
+    deciders: int = 0
 
 
 class Failed(RuntimeError):

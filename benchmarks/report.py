@@ -6,7 +6,7 @@ from benchmarks import generate
 from benchmarks.latency import Latency
 from benchmarks.race import POLL_INTERVAL_S
 from benchmarks.settings import PARTITIONS
-from benchmarks.throughput import Comparison, Plan, Standing
+from benchmarks.throughput import DECIDERS, Comparison, Plan, Standing
 
 HEADER = (
     "program",
@@ -57,6 +57,7 @@ def page(facts: dict[str, str], plan: Plan, found: Comparison, soon: Latency) ->
         size=found.change_bytes,
         faust_changes=plan.faust_changes,
         latency=latency_line(soon),
+        deciders=DECIDERS,
         poll_ms=POLL_INTERVAL_S * 1000,
         rounds=plan.rounds,
     )

@@ -1,12 +1,8 @@
 """What one run of the throughput comparison is made of, handed to each contender as JSON."""
 
-import os
-
 import msgspec
 
 PARTITIONS = 4
-
-DECIDERS = int(os.environ.get("BENCH_DECIDERS", "1"))
 
 
 class Contest(msgspec.Struct, frozen=True):
@@ -18,3 +14,4 @@ class Contest(msgspec.Struct, frozen=True):
     directory: str
     outputs: tuple[str, ...]
     partitions: int = PARTITIONS
+    deciders: int = 0

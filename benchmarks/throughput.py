@@ -18,6 +18,7 @@ from streams.runtime.topics import CUSTOMER_CHANGES as INPUT
 from streams.runtime.topics import topic_specs
 
 SHORT_INPUT = f"{INPUT}.short"
+DECIDERS = 1
 
 
 class Plan(NamedTuple):
@@ -61,13 +62,14 @@ def plan(
 ) -> Plan:
     """The engine first; Quix Streams only where its interpreter is given."""
     programs = [
-        ("Writeback", sys.executable, "batch_lane", changes),
-        ("Faust, plain agent", sys.executable, "faust_agent", faust_changes),
-        ("Quix Streams", quix, "quix_streams", changes),
+        ("Writeback", sys.executable, "batch_lane", changes, DECIDERS),
+        ("Writeback, no decider", sys.executable, "batch_lane", changes, 0),
+        ("Faust, plain agent", sys.executable, "faust_agent", faust_changes, 0),
+        ("Quix Streams", quix, "quix_streams", changes, 0),
     ]
     racers = tuple(
-        Contender(name, python, home, f"benchmarks.contenders.{module}", count)
-        for name, python, module, count in programs
+        Contender(name, python, home, f"benchmarks.contenders.{module}", count, deciders)
+        for name, python, module, count, deciders in programs
         if python
     )
     return Plan(changes, customers, faust_changes, rounds, follows, home, racers)
@@ -132,9 +134,10 @@ def _run(contender: Contender, turn: int, broker: Broker, progress: Progress) ->
         Contest(
             bootstrap=broker.bootstrap,
             topic=SHORT_INPUT if contender.module.endswith("faust_agent") else INPUT,
-            group=f"bench-{module}-{turn}",
+            group=f"bench-{module}-{contender.deciders}-{turn}",
             directory="",
             outputs=OUTPUTS,
+            deciders=contender.deciders,
         ),
         progress,
     )

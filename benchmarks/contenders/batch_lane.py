@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from benchmarks.contenders.tally import Tally, contest
-from benchmarks.settings import DECIDERS, Contest
+from benchmarks.settings import Contest
 from streams.lane import Batch, BatchTable, Done, LaneApp, Processor, Rows, ensure_topics, lane_agent, make_app, run
 from streams.policy import load_policy
 from streams.runtime.decider import Deciders, engine_of
@@ -35,9 +35,11 @@ class Counted:
 
 
 def build(task: Contest) -> LaneApp:
-    """One agent with one table; the defaults, which suit Apache Kafka, and a process to decide in."""
+    """One agent with one table; the defaults, which suit Apache Kafka, and as many deciders as the task says."""
     os.environ[KEY] = "nothing is erased in a benchmark"
-    settings = Settings(bootstrap=task.bootstrap, partitions=task.partitions, datadir=task.directory, deciders=DECIDERS)
+    settings = Settings(
+        bootstrap=task.bootstrap, partitions=task.partitions, datadir=task.directory, deciders=task.deciders
+    )
     app = make_app(settings.lane(task.group), web_enabled=False)
     customers = BatchTable(app, "customers", task.partitions, derive)
     asyncio.run(ensure_topics(task.bootstrap, [customers.spec]))
