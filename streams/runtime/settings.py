@@ -156,6 +156,8 @@ def _checked(settings: Settings) -> Settings:
         problems.append("WRITEBACK_TICK_S: must be over 0")
     if not 0 <= settings.compaction_min_lag_s <= settings.compaction_max_lag_s:
         problems.append("WRITEBACK_COMPACTION_MAX_LAG_S: must not be less than WRITEBACK_COMPACTION_MIN_LAG_S")
+    if settings.raw_retention_s < 1:
+        problems.append("WRITEBACK_RAW_RETENTION_S: must be 1 or more")
     if not settings.view_token and not is_loopback(settings.web_host):
         problems.append("WRITEBACK_VIEW_TOKEN: required where WRITEBACK_WEB_HOST is not a loopback address")
     if problems:
