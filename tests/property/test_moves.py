@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.codec.moves import decode_move
+from streams.core.digest import digest
 from streams.core.moves import Carry
 from streams.lane import Record
-from streams.model import Change, Statement, StewardRequest
+from streams.model import Change, Invalid, Statement, StewardRequest, format_time
+from streams.replay import Pipeline
 from streams.runtime import topics
 from tests.property.partitions import Stack
 from tests.property.vocabulary import policy
@@ -116,6 +120,28 @@ def test_any_schedule_with_crashes_ends_as_one_thing_after_the_other(history: li
 
     assert bindings(wild) == bindings(calm)
     assert wild.digest() == calm.digest()
+
+
+@settings(max_examples=30, deadline=None)
+@given(histories(), st.integers(0, 2**32))
+def test_a_replay_takes_the_same_steps_to_the_same_end(history: list[Input], seed: int) -> None:
+    beginning: list[Input] = [(place, changed(record, 0, place)) for place, record in enumerate(HOMES)]
+    pipeline = Pipeline(POLICY)
+    for second, one in (*beginning, *history):
+        topic, value = as_json(one)
+        with suppress(Invalid):  # a merge of two that are one by now
+            pipeline.feed(topic, value, NOON + second * 1000)
+    stack = settled(feed(begun(seed, deaths=0.1), history, calm=False))
+
+    assert digest(pipeline.customers()) == stack.digest()
+
+
+def as_json(one: Change | StewardRequest) -> tuple[str, Any]:
+    if isinstance(one, StewardRequest):
+        return "steward", msgspec.to_builtins(one)
+    value = msgspec.to_builtins(one)
+    value["observed_at"] = format_time(one.observed_at or 0)
+    return "changes", value
 
 
 @settings(max_examples=30, deadline=None)
