@@ -9,7 +9,7 @@ from streams.core.decide import Decision, settle
 from streams.core.fold import Fold
 from streams.core.ledger_fold import OPTED_IN, OPTED_OUT, UNKNOWN, entry_order
 from streams.core.rules import Policy
-from streams.core.state import ConsentState, Customer, Entry, Golden, Join, Record
+from streams.core.state import ConsentState, Customer, Entry, Join, Record
 from streams.model import Millis
 
 MERGE_CONFLICT = "merge_conflict"
@@ -140,13 +140,14 @@ class Part(NamedTuple):
 
     stays: Decision
     moved: Customer
-    foreign: dict[str, Golden]
+    foreign: tuple[str, ...]
 
 
 def part(state: Customer, name: str, new_id: str, at: Millis, request_id: str, policy: Policy) -> Part:
     """I4: the record leaves with its own claims, consents and commands in flight; each side gets corrections only.
 
-    The record must be linked. `foreign`: what was golden before, of which each side takes back what is not its own.
+    The record must be linked. `foreign`: the attributes that had a golden value before: each
+    side takes back what is not its own.
     """
     record = state.records.pop(name)
     moved = Customer(new_id, record_born(record, at), state.version, state.clock, state.policy_version)
@@ -158,7 +159,7 @@ def part(state: Customer, name: str, new_id: str, at: Millis, request_id: str, p
             moved.unanswered[command_id] = state.unanswered.pop(command_id)
     moved.version += 1
     _part_ledger(state, moved, name)
-    foreign = dict(state.golden)
+    foreign = tuple(sorted(name for name, golden in state.golden.items() if golden.value is not None))
     return Part(settle_apart(state, foreign, at, request_id, policy), moved, foreign)
 
 
@@ -185,7 +186,7 @@ def _part_ledger(state: Customer, moved: Customer, name: str) -> None:
             moved.reach[key] = {name: words.pop(name)}
 
 
-def settle_apart(state: Customer, foreign: dict[str, Golden], at: Millis, request_id: str, policy: Policy) -> Decision:
+def settle_apart(state: Customer, foreign: tuple[str, ...], at: Millis, request_id: str, policy: Policy) -> Decision:
     """Resolve everything again on one side of an unlink."""
     fold = _everything(state, at, request_id, policy)
     fold.reason = "unlink"
@@ -193,13 +194,13 @@ def settle_apart(state: Customer, foreign: dict[str, Golden], at: Millis, reques
     return settle(fold)
 
 
-def _clear_foreign(fold: Fold, foreign: dict[str, Golden]) -> None:
+def _clear_foreign(fold: Fold, foreign: tuple[str, ...]) -> None:
     """A value that reached a platform only through the other side, with no claim left here, is to be cleared."""
-    for attribute, golden in foreign.items():
+    for attribute in foreign:
         claimed = any(
             (slot := record.slots.get(attribute)) is not None and slot.newest is not None and slot.newest.gives()
             for record in fold.state.records.values()
         )
         pinned = attribute in fold.state.pins and fold.state.pins[attribute].active
-        if not claimed and not pinned and golden.value is not None:
+        if not claimed and not pinned:
             fold.withdrawn.add(attribute)

@@ -22,7 +22,7 @@ from streams.core.contact_points import appearances, split
 from streams.core.decide import Decision
 from streams.core.identity import Message
 from streams.core.rules import Policy
-from streams.core.state import PERSON, Customer, Golden, Intent, Join, Moves
+from streams.core.state import PERSON, Customer, Intent, Join, Moves
 from streams.model import Change, Invalid, Millis, Note, Receipt, StewardRequest
 
 DAY_MS: Final = 86_400_000
@@ -60,13 +60,13 @@ class Absorb(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 
 class Install(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """The state of a record that left the customer of `names`; `foreign`: what was golden there."""
+    """The state of a record that left the customer of `names`; `foreign`: which attributes were golden there."""
 
     state: Customer
     record: str
     request: Join
     names: tuple[str, ...]
-    foreign: dict[str, Golden]
+    foreign: tuple[str, ...]
 
 
 class Return(msgspec.Struct, frozen=True, array_like=True, tag=3):
