@@ -85,7 +85,8 @@ def _erase(hop: Hop, key: str, erase: Erase) -> None:
     elif row.customer is not None and row.customer not in erase.ids and not row.tentative:
         return  # it is somebody else's; what is only tried for is claimed again in earnest
     else:
-        hop.sends.extend((one, erase) for one in row.claimed)
+        given_up = row.past.given_up if row.past is not None else []
+        hop.sends.extend((one, erase) for one in (*row.claimed, *given_up))
         _reset(row)
         if not key.startswith("@"):
             row.erased_at, row.closed_at = erase.at, erase.until
@@ -105,7 +106,7 @@ def _reset(row: Row) -> None:
     """The row knows nobody, and nothing waits in it."""
     row.customer, row.joined, row.pending, row.tentative = None, False, False, False
     row.parked, row.claimed, row.records, row.claimers = [], [], {}, []
-    row.bond, row.first = "", ""
+    row.bond, row.first, row.past = "", "", None
 
 
 # What comes late

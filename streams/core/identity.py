@@ -17,6 +17,22 @@ import msgspec
 from streams.core import canonical
 from streams.core.bonds import ALONE, CLAIMED, EXTERNAL, NAMED, REFUSED, evidence, kind_of, mark_of
 from streams.core.forgetting import Erase, Forgetting, Free, Gone, Left, forget, refused, turn_away
+from streams.core.given_up import (
+    Closed,
+    GivenUp,
+    GivingUp,
+    Past,
+    first_email,
+    former,
+    give_up,
+    given_up_by,
+    is_stale,
+    succeed,
+    takes,
+)
+from streams.core.identifiers import identifier_keys
+from streams.core.identity_notes import no_further, note_of
+from streams.core.redaction import Redact, redact
 from streams.core.repointing import CLAIMERS_MAX, Proposal, Repointing, customer_key, meet, repoint
 from streams.core.rules import Policy
 from streams.model import Change, Millis, Note
@@ -37,7 +53,8 @@ class Row(msgspec.Struct, array_like=True):
     `tentative`: a record on its way claimed the row for a customer that it may yet find to be another.
     `fenced_at`: the deletion that ended the link before this one. `bond` and `first` are evidence (`core/bonds.py`):
     what bound this record, and who named this key first. `customer` in a customer's own row: it was merged into that
-    one. `claimers`: the records that claim this identifier for its customer. `erased_at`: see `core/forgetting.py`.
+    one. `claimers`: the records that claim this identifier for its customer. `erased_at`: see `core/forgetting.py`,
+    `past`: see `core/given_up.py`.
     """
 
     customer: str | None = None
@@ -54,6 +71,7 @@ class Row(msgspec.Struct, array_like=True):
     first: str = ""
     erased_at: Millis | None = None
     claimers: list[str] = []
+    past: Past | None = None
 
 
 class Arrive(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -63,13 +81,18 @@ class Arrive(msgspec.Struct, frozen=True, array_like=True, tag=0):
 
 
 class Visit(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """An unbound record asks the row of its next identifier; `claims` are the ones it has claimed so far."""
+    """An unbound record asks the row of its next identifier; `claims` are the ones it has claimed so far.
+
+    `at`: when it was observed; 0: not said. `gone`: all that is known of it is that it was deleted.
+    """
 
     record: str
     platform: str
     mint: str
     remaining: tuple[str, ...]
     claims: tuple[str, ...] = ()
+    at: Millis = 0
+    gone: bool = False
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
@@ -96,16 +119,17 @@ class Bound(msgspec.Struct, frozen=True, array_like=True, tag=3):
 class Claim(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """A bound record's verified identifier; `instead_of` is a customer that was minted and not used.
 
-    `change_id`: the change that named it, "" where it is not at hand.
+    `change_id`: the change that named it, "" where it is not at hand; `at`: when it was observed, 0: not said.
     """
 
     customer: str
     record: str
     instead_of: str | None = None
     change_id: str = ""
+    at: Millis = 0
 
 
-Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim | Forgetting | Repointing
+Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim | Forgetting | Repointing | GivingUp | Redact
 
 
 class Forward(NamedTuple):
@@ -136,35 +160,6 @@ def minted(*names: str) -> str:
     return f"c-{blake2b(canonical.SEP.join(names).encode(), digest_size=10).hexdigest()}"
 
 
-def identifier_keys(change: Change, policy: Policy) -> list[str]:
-    """The rows of the change's usable identifiers, in the policy's order (I1); blocked values are left out (I2)."""
-    found: list[str] = []
-    for kind in policy.identity.match:
-        for given in getattr(change.identifiers, kind):
-            key = _identifier_key(kind, given, policy)
-            if key is not None and key != change.record and key not in found:
-                found.append(key)
-    return found
-
-
-def _identifier_key(kind: str, given: str, policy: Policy) -> str | None:
-    if kind == "external":
-        value = given.strip()
-        return value if value and not value.startswith("@") and not _blocked(policy, value) else None
-    if kind == "email":
-        value = canonical.email(given)
-        usable = canonical.is_email(value) and not _blocked(policy, given, value)
-    else:
-        value = canonical.phone(given, policy.default_region)
-        digits = "".join(one for one in given if one.isdigit())
-        usable = canonical.is_phone(value) and not _blocked(policy, given, value, digits)
-    return f"@{kind}:{value}" if usable else None
-
-
-def _blocked(policy: Policy, *forms: str) -> bool:
-    return any(pattern.search(form) for pattern in policy.identity.blocked for form in forms)
-
-
 def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Hop:
     """Take one message at its row; `at` is the Kafka timestamp of the change that started it."""
     hop = Hop(row, [], [], [], [])
@@ -172,16 +167,20 @@ def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Ho
         case Arrive():
             _arrive(hop, message.change, at, policy)
         case Visit():
-            _visit(hop, key, message)
+            _visit(hop, key, message, at)
         case Ask():
             _ask(hop, key, message, policy)
         case Bound():
             _bound(hop, key, message, policy)
         case Claim():
-            _claim(hop, key, message, policy)
+            _claim(hop, key, message, at, policy)
         case Erase() | Gone() | Left() | Free():
             if forget(hop, key, message):
                 _start(hop, row.parked[0].change, policy)
+        case Closed() | GivenUp():
+            give_up(hop, key, message, policy)
+        case Redact():
+            redact(hop, key, message)
         case _:
             repoint(hop, key, message, at, policy)
     return hop
@@ -193,13 +192,13 @@ def _arrive(hop: Hop, change: Change, at: Millis, policy: Policy) -> None:
         return
     if row.fenced_at is not None and not change.only_verdicts and _observed(change, at) <= row.fenced_at:
         # K2: it belongs to a link that has ended; read again, it must not end or feed the one there is now.
-        hop.notes.append(_note("deleted_drop", change))
+        hop.notes.append(note_of("deleted_drop", change))
         return
     if row.joined and row.customer is not None and not _reopens(row, change, at):
         _forward(hop, row.customer, change, at, policy)
         return
     if change.only_verdicts and not row.pending:
-        hop.notes.append(_note("verdict_unmatched", change))
+        hop.notes.append(note_of("verdict_unmatched", change))
         return
     row.parked = [*row.parked, Parked(change, at)]
     if row.pending or row.tentative:
@@ -232,44 +231,55 @@ def _start(hop: Hop, change: Change, policy: Policy) -> None:
         hop.sends.append((customer_key(change.customer_id), Ask(record, change.platform, "", by=NAMED)))
         return
     if row.customer is not None:
-        hop.sends.append((customer_key(row.customer), Ask(record, change.platform, alone, by=CLAIMED)))
+        otherwise = "" if change.op == "delete" else alone
+        hop.sends.append((customer_key(row.customer), Ask(record, change.platform, otherwise, by=CLAIMED)))
         return
     keys = identifier_keys(change, policy)
     if not keys:
         hop.sends.append((customer_key(alone), Ask(record, change.platform, "")))
         return
-    hop.sends.append((keys[0], Visit(record, change.platform, minted(keys[0]), tuple(keys))))
+    said_at, gone = change.observed_at or 0, change.op == "delete"
+    hop.sends.append((keys[0], Visit(record, change.platform, minted(keys[0]), tuple(keys), (), said_at, gone)))
 
 
 def _bind_without_answer(hop: Hop, change: Change, policy: Policy) -> None:
     """The row is full: the record becomes a customer of its own rather than stall or lose a change."""
-    hop.notes.append(_note("review", change, "binding took too long: the record became a customer of its own"))
+    hop.notes.append(note_of("review", change, "binding took too long: the record became a customer of its own"))
     alone = minted(change.record)
     hop.sends.append((customer_key(alone), Ask(change.record, change.platform, "")))
     _bound(hop, change.record, Bound(alone), policy)
 
 
-def _visit(hop: Hop, key: str, visit: Visit) -> None:
+def _visit(hop: Hop, key: str, visit: Visit, at: Millis) -> None:
     row = hop.row
-    if row.customer is not None and row.customer != visit.mint:
-        asked = Ask(visit.record, visit.platform, minted(visit.record), visit.claims, kind_of(key))
-        hop.sends.append((customer_key(row.customer), asked))
+    owner = row.customer if row.customer is not None else former(row, visit.at or at)
+    if owner is not None and (row.customer is None or owner != visit.mint):
+        asked = Ask(visit.record, visit.platform, _otherwise(visit), visit.claims, kind_of(key))
+        hop.sends.append((customer_key(owner), asked))
         return
-    claims = visit.claims
+    claims, past = visit.claims, row.past
+    if past is not None and row.customer is None and not claims:
+        # The customer that follows from the address may be the one that has let go of it.
+        visit = msgspec.structs.replace(visit, mint=minted(key, str(past.until)))
     if row.customer is None:
         row.customer, row.tentative = visit.mint, True
         claims = (*claims, key)
     elif not claims:
         # Another record was minted from this same identifier: it is this record's customer.
-        asked = Ask(visit.record, visit.platform, minted(visit.record), by=kind_of(key))
+        asked = Ask(visit.record, visit.platform, _otherwise(visit), by=kind_of(key))
         hop.sends.append((customer_key(visit.mint), asked))
         return
     remaining = visit.remaining[1:]
     if remaining:
-        following = Visit(visit.record, visit.platform, visit.mint, remaining, claims)
+        following = Visit(visit.record, visit.platform, visit.mint, remaining, claims, visit.at, visit.gone)
         hop.sends.append((remaining[0], following))
     else:
-        hop.sends.append((customer_key(visit.mint), Ask(visit.record, visit.platform, minted(visit.record), claims)))
+        hop.sends.append((customer_key(visit.mint), Ask(visit.record, visit.platform, _otherwise(visit), claims)))
+
+
+def _otherwise(visit: Visit) -> str:
+    """A record that is gone is never one too many (I2)."""
+    return "" if visit.gone else minted(visit.record)
 
 
 def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
@@ -286,27 +296,12 @@ def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
     known = hop.row.records.setdefault(ask.platform, [])
     most = policy.records_max(ask.platform)
     if ask.otherwise and ask.record not in known and most is not None and len(known) >= most:
-        hop.notes.append(_no_further(ask, customer))
+        hop.notes.append(no_further(ask, customer))
         hop.sends.append((customer_key(ask.otherwise), Ask(ask.record, ask.platform, "", ask.claims, REFUSED)))
         return
     if ask.record not in known:
         known.append(ask.record)
     hop.sends.append((ask.record, Bound(customer, ask.by, ask.claims)))
-
-
-def _no_further(ask: Ask, customer: str) -> Note:
-    detail = "no further record of this platform"
-    record_id = ask.record.partition(":")[2]
-    return Note(
-        "review",
-        platform=ask.platform,
-        record_id=record_id,
-        customer_id=customer,
-        detail=detail,
-        other_id=ask.otherwise,
-        identifier=ask.by,
-        rule="records_max",
-    )
 
 
 def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
@@ -329,7 +324,10 @@ def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
         meet(hop, claimed_for, bound.customer, key, EXTERNAL, cause)
     row.bond = evidence(bound.by, cause, mark_of(_matched(bound, parked, policy)))
     row.claimed = [*row.claimed, *bound.claims]
-    _claim_all(hop, key, bound.customer, bound.claims, cause)
+    observed = _observed(parked[0].change, parked[0].at) if parked else 0
+    _claim_all(hop, key, bound.customer, bound.claims, cause, observed)
+    if parked:
+        first_email(row, parked[0].change, observed)
     for one in parked:
         _forward(hop, bound.customer, one.change, one.at, policy)
 
@@ -340,9 +338,9 @@ def _matched(bound: Bound, parked: list[Parked], policy: Policy) -> str:
     return next((key for key in keys if key not in bound.claims), "")
 
 
-def _claim_all(hop: Hop, record: str, customer: str, claims: tuple[str, ...], change_id: str) -> None:
+def _claim_all(hop: Hop, record: str, customer: str, claims: tuple[str, ...], change_id: str, at: Millis = 0) -> None:
     """What the record claimed on its way, for a customer that it may not have become."""
-    hop.sends.extend((key, Claim(customer, record, minted(claims[0]), change_id)) for key in claims)
+    hop.sends.extend((key, Claim(customer, record, minted(claims[0]), change_id, at)) for key in claims)
 
 
 def _forward(hop: Hop, customer: str, change: Change, at: Millis, policy: Policy) -> None:
@@ -350,11 +348,14 @@ def _forward(hop: Hop, customer: str, change: Change, at: Millis, policy: Policy
     if change.customer_id is not None and change.customer_id != customer and not change.only_verdicts:
         meet(hop, customer, change.customer_id, change.record, NAMED, change.change_id)
     for key in _unclaimed(row, change, policy):
-        row.claimed = [*row.claimed, key][-PARKED_MAX:]
-        hop.sends.append((key, Claim(customer, change.record, change_id=change.change_id)))
+        if takes(hop, key, change, _observed(change, at)):
+            row.claimed = [*row.claimed, key][-PARKED_MAX:]
+            claim = Claim(customer, change.record, change_id=change.change_id, at=_observed(change, at))
+            hop.sends.append((key, claim))
     if change.op == "delete":
         observed = _observed(change, at)
         row.closed_at = max(row.closed_at or observed, observed)
+        hop.sends.append((customer_key(customer), Closed(change.record)))
     hop.forwards.append(Forward(customer, change, at))
 
 
@@ -363,16 +364,20 @@ def _unclaimed(row: Row, change: Change, policy: Policy) -> Iterator[str]:
         yield from (key for key in identifier_keys(change, policy) if key not in row.claimed)
 
 
-def _claim(hop: Hop, key: str, claim: Claim, policy: Policy) -> None:
+def _claim(hop: Hop, key: str, claim: Claim, at: Millis, policy: Policy) -> None:
     """The first customer keeps an identifier, and a bound record its customer; two that meet here are judged.
 
     A tentative claim, by a record that may yet find another customer, gives way to any that is made in earnest.
     """
-    row = hop.row
+    row, said_at = hop.row, claim.at or at
+    past = given_up_by(row)
     if row.customer is None or row.tentative:
         row.customer = claim.customer
+        if past is not None:
+            succeed(hop, key, claim, past, said_at)
     if row.customer != claim.customer:
-        meet(hop, row.customer, claim.customer, claim.record, kind_of(key), claim.change_id)
+        stale = is_stale(row, claim, said_at)
+        meet(hop, row.customer, claim.customer, claim.record, kind_of(key), claim.change_id, stale)
         return
     if claim.record not in row.claimers:
         row.claimers = [*row.claimers, claim.record][-CLAIMERS_MAX:]
@@ -383,9 +388,3 @@ def _claim(hop: Hop, key: str, claim: Claim, policy: Policy) -> None:
         if row.parked and not row.pending:
             row.pending = True
             _start(hop, row.parked[0].change, policy)
-
-
-def _note(kind: str, change: Change, detail: str | None = None) -> Note:
-    return Note(
-        kind=kind, change_id=change.change_id, platform=change.platform, record_id=change.record_id, detail=detail
-    )

@@ -182,7 +182,9 @@ def absorb_state(step: Step, absorb: Absorb) -> None:
         before, given = encoded(state), encoded(other)
         moves = _joined_moves(state, other, evidence)
         points = held_points(other)
-        told = Joined(step.customer_id, (other.customer_id, *other.aliases), tuple(sorted(other.records)))
+        records = tuple(sorted(other.records))
+        closed = tuple(name for name in records if not other.records[name].open)
+        told = Joined(step.customer_id, (other.customer_id, *other.aliases), records, closed)
         decision = merge(state, other, evidence.at, evidence.request_id, step.policy, _joined_by(evidence, other))
         state.moves = moves
         if not too_large(step, size_bytes(state)):

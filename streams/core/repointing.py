@@ -23,12 +23,14 @@ CLAIMERS_MAX: Final = 256
 class Joined(msgspec.Struct, frozen=True, array_like=True, tag=10):
     """At the row of a customer that was merged: it is an alias of `survivor`, and its records belong there.
 
-    `names`: the customer and its own aliases; `records`: those that its state knew.
+    `names`: the customer and its own aliases; `records`: those that its state knew; `closed`: those of them that their
+    platforms have deleted.
     """
 
     survivor: str
     names: tuple[str, ...]
     records: tuple[str, ...]
+    closed: tuple[str, ...] = ()
 
 
 class Adopt(msgspec.Struct, frozen=True, array_like=True, tag=11):
@@ -55,7 +57,8 @@ class Parted(msgspec.Struct, frozen=True, array_like=True, tag=13):
 class Met(msgspec.Struct, frozen=True, array_like=True, tag=14):
     """Two customers have the same identifier, or a record of `one` names `other`; at the row of `one`.
 
-    It visits both rows, so that aliases are resolved: `resolved` is True at the second.
+    It visits both rows, so that aliases are resolved: `resolved` is True at the second. `former`: one of the two
+    has let go of the identifier.
     """
 
     one: str
@@ -64,6 +67,7 @@ class Met(msgspec.Struct, frozen=True, array_like=True, tag=14):
     identifier: str
     change_id: str
     resolved: bool = False
+    former: bool = False
 
 
 Repointing: TypeAlias = Joined | Adopt | Moved | Parted | Met
@@ -105,8 +109,9 @@ def _joined(hop: Hop, key: str, joined: Joined) -> None:
     known = {name for names in row.records.values() for name in names}
     records = tuple(sorted(known.union(joined.records)))
     row.customer, row.records = joined.survivor, {}
-    if records:
-        hop.sends.append((customer_key(joined.survivor), Adopt(records)))
+    counted = tuple(name for name in records if name in known or name not in joined.closed)
+    if counted:
+        hop.sends.append((customer_key(joined.survivor), Adopt(counted)))
     hop.sends.extend((record, Moved(joined.survivor, joined.names)) for record in records)
 
 
@@ -155,9 +160,9 @@ def _forget_member(hop: Hop, parted: Parted) -> None:
         names.remove(parted.record)
 
 
-def meet(hop: Hop, one: str, other: str, record: str, identifier: str, change_id: str) -> None:
+def meet(hop: Hop, one: str, other: str, record: str, identifier: str, change_id: str, former: bool = False) -> None:
     """Two customers were found to be one person, as far as one identifier says; let it be judged."""
-    hop.sends.append((customer_key(one), Met(one, other, record, identifier, change_id)))
+    hop.sends.append((customer_key(one), Met(one, other, record, identifier, change_id, former=former)))
 
 
 def _met(hop: Hop, key: str, met: Met, at: Millis, policy: Policy) -> None:
@@ -174,7 +179,9 @@ def _met(hop: Hop, key: str, met: Met, at: Millis, policy: Policy) -> None:
 
 
 def _judge(hop: Hop, met: Met, at: Millis, policy: Policy) -> None:
-    if met.identifier in policy.identity.merge:
+    if met.former:
+        hop.notes.append(_note("review", met, "given_up", "one of the two had this identifier before, and gave it up"))
+    elif met.identifier in policy.identity.merge:
         hop.proposals.append(Proposal(met.one, met.other, met.record, met.identifier, met.change_id, at))
     elif met.identifier == NAMED:
         hop.notes.append(_note("rebind_refused", met))
