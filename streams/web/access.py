@@ -6,11 +6,19 @@ import base64
 import binascii
 import hmac
 import ipaddress
-from typing import Final
+from typing import Final, NamedTuple
 
 from yarl import URL
 
 REALM: Final = 'Basic realm="Writeback", charset="UTF-8"'
+
+
+class Access(NamedTuple):
+    """The token ("" for none), the worker's own address, and the stewards' token."""
+
+    token: str = ""
+    node_url: str = ""
+    steward_token: str = ""
 
 
 def allowed(token: str, authorization: str | None) -> bool:

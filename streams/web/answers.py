@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from streams.web.rendering import render
+from streams.web.session import NOBODY, PERSON
 
 
 def shown(
@@ -16,14 +17,14 @@ def shown(
 ) -> web.Response:
     """The view as JSON; for a browser its page, which may show `more`."""
     if wants_page(request):
-        return _page(render(template, view=view, **more()), 200)
+        return page_of(request, template, {"view": view, **more()})
     return in_json(view)
 
 
 def refused(request: web.Request, status: int, why: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """One sentence, which holds nothing that the request said."""
     if wants_page(request):
-        return _page(render("refused.html", why=why, status=status), status, headers)
+        return page_of(request, "refused.html", {"why": why, "code": status}, status, headers)
     return in_json({"error": why}, status, headers)
 
 
@@ -33,7 +34,16 @@ def in_json(view: Mapping[str, Any], status: int = 200, headers: Mapping[str, st
     return web.Response(text=text, status=status, headers=headers, content_type="application/json")
 
 
-def _page(text: str, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+def page_of(
+    request: web.Request,
+    template: str,
+    given: Mapping[str, Any],
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """A page as HTML, for the person who asks; `here` is where signing in leads back to."""
+    here = request.path_qs if request.method in ("GET", "HEAD") else "/"
+    text = render(template, person=request.get(PERSON, NOBODY), here=here, **given)
     return web.Response(text=text, status=status, headers=headers, content_type="text/html")
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from streams.quiet import silence_request_texts
-from streams.web.access import REALM, allowed, local_name
-from streams.web.answers import refused
+from streams.web.access import REALM, Access, allowed, local_name
+from streams.web.answers import refused, wants_page
 from streams.web.rendering import CONTENT_SECURITY
 from streams.web.rows import Unavailable
+from streams.web.session import PERSON, person_of
+from streams.web.sign_in import SIGN_IN, SIGN_OUT, asks_for_token
 from streams.web.steward import STEWARD_PATH, stopped
 
 log = logging.getLogger(__name__)
@@ -29,18 +32,10 @@ HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": CONTENT_SECURITY,
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
-    "Vary": "Accept, Authorization",
+    "Vary": "Accept, Authorization, Cookie",
     "X-Content-Type-Options": "nosniff",
 }
 _SENTENCES: Final = {404: "there is no such page", 405: "pages can only be read"}
-
-
-class Access(NamedTuple):
-    """The token ("" for none), the worker's own address, and the stewards' token."""
-
-    token: str = ""
-    node_url: str = ""
-    steward_token: str = ""
 
 
 def protect(app: web.Application, access: Access) -> None:
@@ -52,6 +47,7 @@ def protect(app: web.Application, access: Access) -> None:
 def _guard(access: Access) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[PERSON] = person_of(access, request.cookies, time.time())
         response = _stopped(access, request) or await _answered(request, handler)
         response.headers.update(HEADERS)
         return response
@@ -67,7 +63,11 @@ def _stopped(access: Access, request: web.Request) -> web.Response | None:
         return stopped(access.steward_token, request)
     if not access.token and not local_name(request.host, access.node_url):
         return refused(request, 421, "without a token this server answers to the names of its own machine only")
+    if request.path in (SIGN_IN, SIGN_OUT) or request[PERSON].looks:
+        return None
     if not allowed(access.token, request.headers.get("Authorization")):
+        if wants_page(request):
+            return asks_for_token(request, access)
         return refused(request, 401, "a token is needed", {"WWW-Authenticate": REALM})
     return None
 

@@ -8,8 +8,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
 
 from streams.lane import BatchTable, LaneApp
+from streams.web.access import Access
 from streams.web.answers import in_json
-from streams.web.guard import Access, protect
+from streams.web.guard import protect
 from streams.web.serving import application, page
 
 

@@ -12,6 +12,8 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from streams.web.wordings import case_story, case_title, erased, refusal, words
+
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)", re.ASCII)
 _REASONS: Final = {
     "expired": "the opt-in has ended",
@@ -78,11 +80,6 @@ def lines(value: Any) -> list[str]:
     return [line for line in (value["line1"], value["line2"], town, value["country"]) if line]
 
 
-def words(name: str) -> str:
-    """A name in code as people read it: `shipping_address` -> `shipping address`."""
-    return name.replace("_", " ")
-
-
 _pages = Environment(
     loader=PackageLoader("streams.web"),
     autoescape=True,
@@ -91,4 +88,6 @@ _pages = Environment(
     undefined=StrictUndefined,
 )
 _pages.filters.update(quoted=quoted, when=when, lines=lines, words=words, said=said, because=because, decision=decision)
+_pages.filters.update(refusal=refusal, erased=erased, case_title=case_title, case_story=case_story)
+
 _pages.globals["style"] = Markup(_STYLE)  # noqa: S704 - our own file

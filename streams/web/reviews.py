@@ -15,7 +15,7 @@ from streams.core.reviewing import Review, review_view
 from streams.lane import BatchTable, LaneApp, NotHere
 from streams.runtime.asked import REQUEST
 from streams.runtime.reviews import case_end, case_id, case_start, decode_review
-from streams.web.answers import in_json, refused
+from streams.web.answers import refused, shown
 from streams.web.rows import ASK_TIMEOUT_S, Unavailable
 from streams.web.serving import page
 
@@ -143,14 +143,14 @@ def add_reviews(app: LaneApp, source: ReviewSource) -> None:
             return refused(request, 400, f"state: open, approved, dismissed or all; limit: 1 to {LIMIT_MAX}")
         found = await source.find(wanted._replace(limit=wanted.limit + 1))
         found.sort(key=lambda one: (one.last_at, one.review_id))
-        shown = [review_view(one) for one in found[: wanted.limit]]
-        return in_json({"reviews": shown, "more": len(found) > wanted.limit})
+        view = {"reviews": [review_view(one) for one in found[: wanted.limit]], "more": len(found) > wanted.limit}
+        return shown(request, view, "reviews.html", lambda: {"wanted": wanted, "states": (*STATES, "all")})
 
     @page(app, "/reviews/{review_id}")
     async def review(request: web.Request, review_id: str) -> web.Response:
         """One case with its evidence, and what was decided."""
         found = await source.find(Wanted(review_id))
-        return in_json(review_view(found[0])) if found else refused(request, 404, NO_REVIEW)
+        return shown(request, review_view(found[0]), "review.html") if found else refused(request, 404, NO_REVIEW)
 
     @page(app, CASES_PATH)
     async def cases(request: web.Request) -> web.Response:

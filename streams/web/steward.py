@@ -22,8 +22,9 @@ from streams.runtime.asked import Outcome, request_key
 from streams.runtime.reviews import decode_outcome
 from streams.runtime.settings import Settings
 from streams.web.access import allowed
-from streams.web.answers import in_json, refused
-from streams.web.desk import Declined, Desk
+from streams.web.answers import in_json, refused, shown, wants_page
+from streams.web.desk import ACTIONS, Declined, Desk
+from streams.web.forms import is_foreign, read_body
 from streams.web.rows import RowSource, Unavailable
 from streams.web.serving import application, page
 
@@ -31,7 +32,6 @@ STEWARD_PATH: Final = "/steward/"
 TOKEN_HEADER: Final = "Writeback-Steward-Token"  # noqa: S105 - a header's name
 POLL_S: Final = 0.05
 NO_TOKEN: Final = "nobody can act as a steward here: WRITEBACK_STEWARD_TOKEN is not set"  # noqa: S105
-_OURS: Final = (None, "same-origin", "none")
 
 Send: TypeAlias = Callable[[Emit], Awaitable[None]]
 
@@ -44,7 +44,7 @@ def stopped(token: str, request: web.Request) -> web.Response | None:
     known = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode()) if given else False
     if not known and not allowed(token, request.headers.get("Authorization")):
         return _declined(Declined(401, "bad_token", "the stewards' token is needed"))
-    if request.headers.get("Sec-Fetch-Site") not in _OURS:
+    if is_foreign(request):
         return _declined(Declined(403, "foreign_page", "a page of another site cannot act as a steward"))
     if request.content_type != "application/json":
         return _declined(Declined(415, "not_json", "the body must be JSON, and its content type must say so"))
@@ -63,19 +63,18 @@ class Counter:
 
     async def take(self, action: str, request: web.Request) -> dict[str, Any]:
         """Pass a request on, and wait; the answer as JSON. Raises Declined or Unavailable."""
-        asked = await self._desk.asked(action, await self._body(request), self._now())
+        return await self.ask(action, await self._body(request))
+
+    async def ask(self, action: str, body: Any) -> dict[str, Any]:
+        """The same, of a body that was read."""
+        asked = await self._desk.asked(action, body, self._now())
         request_id = asked.request.request_id or ""
         await self._send(asked.emit)
         told = {"request_id": request_id, "action": action, "customer_id": asked.request.customer_id}
         return told | answered(await self._waited(request_id))
 
     async def _body(self, request: web.Request) -> Any:
-        most = self._settings.steward_body_max_bytes
-        body = b""
-        while len(body) <= most and (chunk := await request.content.read(most + 1 - len(body))):
-            body += chunk
-        if len(body) > most:
-            raise Declined(413, "too_large", f"the body has more than {most} bytes")
+        body = await read_body(request, self._settings.steward_body_max_bytes)
         try:
             return msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -130,9 +129,12 @@ def add_steward(app: LaneApp, counter: Counter) -> None:
     async def asked(request: web.Request, request_id: str) -> web.Response:
         """What became of a request."""
         outcome = await counter.outcome(request_id)
-        if outcome is None:
+        if outcome is None and not wants_page(request):
             return refused(request, 404, "the engine has not answered a request of this id")
-        return in_json({"request_id": request_id, **answered(outcome)})
+        then = await counter.outcome(outcome.follows) if outcome is not None and outcome.follows else None
+        action = request.query.get("action", "")
+        seen = {"action": action if action in ACTIONS else "request", "then": answered(then)}
+        return shown(request, {"request_id": request_id, **answered(outcome)}, "asked.html", lambda: seen)
 
 
 def sender(app: LaneApp) -> Send:

@@ -19,17 +19,18 @@ from streams.lane import LaneApp
 from streams.model import Millis
 from streams.runtime.engine_app import EngineApp
 from streams.runtime.settings import Settings
+from streams.web.access import Access
 from streams.web.answers import refused, shown
 from streams.web.comparison import compare
+from streams.web.console import Console, add_console
 from streams.web.desk import Desk
-from streams.web.guard import Access
 from streams.web.history import add_history
 from streams.web.lookups import Lookups
 from streams.web.pages import add_health
-from streams.web.rendering import quoted
 from streams.web.reviews import ReviewReader, ReviewSource, add_reviews
 from streams.web.rows import NO_SUCH_ROW, ROW_PATH, RowReader, RowSource, UnknownTable
 from streams.web.serving import page
+from streams.web.sign_in import add_sign_in
 from streams.web.steward import Counter, Send, add_steward, sender
 
 NO_CUSTOMER = "no customer has this id"
@@ -54,12 +55,16 @@ def add_views(
     tables = built.tables
     source = rows if rows is not None else RowReader(built.app, tables, settings.view_token)
     lookups = Lookups(source, built.policy)
-    add_health(built.app, tables, Access(settings.view_token, settings.node_url, settings.steward_token))
+    access = Access(settings.view_token, settings.node_url, settings.steward_token)
+    add_health(built.app, tables, access)
+    add_sign_in(built.app, access)
     queue = reviews if reviews is not None else ReviewReader(built.app, built.reviews, settings.view_token)
     add_reviews(built.app, queue)
-    add_steward(built.app, Counter(Desk(lookups, queue), source, send or sender(built.app), settings, now))
+    counter = Counter(Desk(lookups, queue), source, send or sender(built.app), settings, now)
+    add_steward(built.app, counter)
+    add_console(built.app, Console(lookups, queue, counter, settings, now))
     _add_rows(built.app, source)
-    _add_search(built.app, lookups)
+    _add_start(built.app, lookups)
     # Before `/customers/{id}`, whose id may hold slashes.
     _add_searches_by_name(built.app, lookups, now)
     add_history(built.app, source, lookups, now)
@@ -81,7 +86,7 @@ def _add_rows(app: LaneApp, rows: RowSource) -> None:
         return web.Response(body=stored, content_type="application/octet-stream")
 
 
-def _add_search(app: LaneApp, lookups: Lookups) -> None:
+def _add_start(app: LaneApp, lookups: Lookups) -> None:
     @page(app, "/")
     async def start(request: web.Request) -> web.Response:
         """Where a person begins."""
@@ -90,13 +95,6 @@ def _add_search(app: LaneApp, lookups: Lookups) -> None:
         paths += ["/reviews", "/reviews/{id}", "/steward/requests/{id}"]
         paths += ["/metrics", "/healthz", "/readyz"]
         return shown(request, {"views": paths}, "start.html", lambda: {"platforms": list(lookups.policy.platforms)})
-
-    @page(app, "/find")
-    async def find(request: web.Request) -> web.Response:
-        """From what was typed to the page that answers it."""
-        asked = request.query.get("q", "").strip()
-        path = "/".join(quoted(part) for part in lookups.path_of(asked)) if asked else ""
-        return web.Response(status=303, headers={"Location": f"/{path}"})
 
 
 def _add_searches_by_name(app: LaneApp, lookups: Lookups, now: Callable[[], Millis]) -> None:
@@ -146,16 +144,17 @@ async def _customer(
     state = await lookups.customer(customer_id) if customer_id is not None else None
     if state is None:
         return refused(request, 404, otherwise)
-    return _golden(request, lookups, state, now)
+    return _golden(request, lookups, state, now, customer_id if customer_id != state.customer_id else None)
 
 
-def _golden(request: web.Request, lookups: Lookups, state: Customer, now: Millis) -> web.Response:
+def _golden(request: web.Request, lookups: Lookups, state: Customer, now: Millis, alias: str | None) -> web.Response:
     policy = lookups.policy
     if state.erased_at is not None:
         return shown(request, erased_view(state), "erased.html")
 
     def beside() -> dict[str, Any]:
         explained = explain_view(state, policy, now)
-        return {"explained": explained, "compared": compare(state, policy, explained)}
+        unset = [name for name in policy.attributes if name not in explained["attributes"]]
+        return {"explained": explained, "compared": compare(state, policy, explained), "alias": alias, "unset": unset}
 
     return shown(request, golden_view(state, policy), "customer.html", beside)

@@ -1,0 +1,106 @@
+"""Signing in at a browser: a token becomes a cookie that no script reads and no other site's page can send."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import Final
+
+from aiohttp import web
+
+from streams.lane import LaneApp
+from streams.web.access import Access, allowed
+from streams.web.answers import page_of, refused
+from streams.web.desk import Declined
+from streams.web.forms import read_form
+from streams.web.serving import application
+from streams.web.session import COOKIES, NAME_CHARS_MAX, PERSON, SESSION_S, Person, Role, sealed
+
+SIGN_IN: Final = "/sign-in"
+SIGN_OUT: Final = "/sign-out"
+FORM_MAX_BYTES: Final = 8192
+WRONG: Final = "that token is not the right one"
+NAMELESS: Final = "a steward needs a name; it is kept with every act"
+
+
+def asks_for_token(request: web.Request, access: Access) -> web.Response:
+    """The form in the place of a page that needs the view token."""
+    here = request.path_qs if request.method in ("GET", "HEAD") else "/"
+    return _form(request, access, here, 401 if not request[PERSON].looks else 200)
+
+
+def add_sign_in(app: LaneApp, access: Access) -> None:
+    """`/sign-in` and `/sign-out`."""
+    router = application(app).router
+
+    async def form(request: web.Request) -> web.Response:
+        """The form on its own."""
+        return _form(request, access, "/")
+
+    async def sign_in(request: web.Request) -> web.Response:
+        """Check the tokens that are given; without one, show the form for the page that one comes from."""
+        try:
+            fields = await read_form(request, FORM_MAX_BYTES)
+        except Declined as declined:
+            return refused(request, declined.status, declined.why)
+        then = safe_path(fields.get("then", ""))
+        given = {role: fields.get(role, "") for role in COOKIES}
+        if not any(given.values()):
+            return _form(request, access, then, why=WRONG if "view" in fields or "steward" in fields else "")
+        if not all(_right(access, role, token) for role, token in given.items() if token):
+            return _form(request, access, then, 401, WRONG)
+        if given["steward"] and not fields.get("by"):
+            return _form(request, access, then, 422, NAMELESS)
+        return _signed_in(request, access, [role for role, token in given.items() if token], fields.get("by", ""), then)
+
+    async def sign_out(request: web.Request) -> web.Response:
+        """Forget the cookies."""
+        try:
+            await read_form(request, FORM_MAX_BYTES)
+        except Declined as declined:
+            return refused(request, declined.status, declined.why)
+        response = web.Response(status=303, headers={"Location": "/"})
+        for name in COOKIES.values():
+            response.del_cookie(name, path="/")
+        return response
+
+    router.add_get(SIGN_IN, form)
+    router.add_post(SIGN_IN, sign_in)
+    router.add_post(SIGN_OUT, sign_out)
+
+
+def safe_path(path: str) -> str:
+    """A path of ours to go on to; `/` for anything that could lead elsewhere."""
+    plain = path.isascii() and path.isprintable() and "\\" not in path
+    return path if plain and path.startswith("/") and not path.startswith("//") else "/"
+
+
+def _right(access: Access, role: Role, token: str) -> bool:
+    known = access.token if role == "view" else access.steward_token
+    return bool(known) and hmac.compare_digest(token.encode("utf-8", "surrogateescape"), known.encode())
+
+
+def _signed_in(request: web.Request, access: Access, roles: list[Role], name: str, then: str) -> web.Response:
+    response = web.Response(status=303, headers={"Location": then})
+    # Behind a proxy that ends TLS the cookie may still only travel by it.
+    secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    for role in roles:
+        cookie = sealed(
+            access.token if role == "view" else access.steward_token,
+            role,
+            name if role == "steward" else "",
+            time.time(),
+        )
+        response.set_cookie(
+            COOKIES[role], cookie, max_age=SESSION_S, path="/", httponly=True, samesite="Strict", secure=secure
+        )
+    return response
+
+
+def _form(request: web.Request, access: Access, then: str, status: int = 200, why: str = "") -> web.Response:
+    person: Person = request[PERSON]
+    views = bool(access.token) and not person.looks and not allowed(access.token, request.headers.get("Authorization"))
+    # Not Basic: that would have the browser ask by a window of its own.
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    given = {"then": then, "why": why, "views": views, "name_chars_max": NAME_CHARS_MAX}
+    return page_of(request, "sign_in.html", given, status, headers)
