@@ -95,14 +95,14 @@ def enter(fold: Fold, said: Said, rule: AttributeRule, slot: Slot, claim: Claim)
         if newest is not None and claim.key() == newest.key():
             return
         fold.note("older", said.record, rule.name)
-        if newest is not None and newest.gives() and not _confirms_older(fold.policy, rule, slot, claim):
+        if newest is not None and newest.kind <= CLEAR and not _confirms_older(fold.policy, rule, slot, claim):
             _stand(fold.policy, rule, slot, claim)
         return
     for judgement in slot.judgements:
         if same(judgement.canonical, claim.canonical):
             annotate(claim, judgement)
     slot.newest, slot.confirmed, slot.refused = claim, None, None
-    if not claim.gives():
+    if claim.kind > CLEAR:
         # What it withdraws does not come back, and neither does anything older.
         slot.verified = []
     elif newest is not None:
