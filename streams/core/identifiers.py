@@ -18,6 +18,18 @@ def identifier_keys(change: Change, policy: Policy) -> list[str]:
     return found
 
 
+def ignored_identifiers(change: Change, policy: Policy) -> list[str]:
+    """Why identifiers of the change bind nobody: `<kind>: blocked` or `<kind>: not usable`, never the value."""
+    found: list[str] = []
+    for kind in policy.identity.match:
+        for given in getattr(change.identifiers, kind):
+            if given.strip() and _identifier_key(kind, given, policy) is None:
+                digits = "".join(one for one in given if one.isdigit())
+                why = "blocked" if _blocked(policy, given, given.strip().lower(), digits) else "not usable"
+                found.append(f"{kind}: {why}")
+    return found
+
+
 def _identifier_key(kind: str, given: str, policy: Policy) -> str | None:
     if kind == "external":
         value = given.strip()

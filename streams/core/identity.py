@@ -30,7 +30,7 @@ from streams.core.given_up import (
     succeed,
     takes,
 )
-from streams.core.identifiers import identifier_keys
+from streams.core.identifiers import identifier_keys, ignored_identifiers
 from streams.core.identity_notes import no_further, note_of
 from streams.core.redaction import Redact, redact
 from streams.core.repointing import CLAIMERS_MAX, Proposal, Repointing, customer_key, meet, repoint
@@ -235,6 +235,7 @@ def _start(hop: Hop, change: Change, policy: Policy) -> None:
         hop.sends.append((customer_key(row.customer), Ask(record, change.platform, otherwise, by=CLAIMED)))
         return
     keys = identifier_keys(change, policy)
+    hop.notes.extend(note_of("identifier_ignored", change, why) for why in ignored_identifiers(change, policy))
     if not keys:
         hop.sends.append((customer_key(alone), Ask(record, change.platform, "")))
         return

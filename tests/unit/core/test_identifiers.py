@@ -1,0 +1,75 @@
+"""Which identifiers make records one customer: one value in two spellings does, a shared or an empty one does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.property.vocabulary import policy
+from tests.unit.core.story import EXPLICIT, Story
+
+
+def story(**identity: object) -> Story:
+    """Two platforms, the storefront with one account for each customer, matched as given."""
+    return Story(rules=policy({"platforms": {"storefront": {"unique": True}}, "identity": identity}))
+
+
+def meets(told: Story, record: str, at: float, **identifiers: list[str]) -> list[tuple[str, str | None]]:
+    """An unbound record with these identifiers; the notes that it left, by kind and detail."""
+    output = told.hear(record, at, customer_id=None, identifiers=identifiers, attributes={"first_name": {"value": "A"}})
+    return [(note.kind, note.detail) for note in output.notes]
+
+
+def customers(told: Story) -> list[list[str]]:
+    """The records of each customer."""
+    return sorted(sorted(one.records) for one in told.pipeline.customers() if one.records)
+
+
+@pytest.mark.parametrize("other", ["ANN@Example.com", " ann@example.COM ", "Ann@EXAMPLE.com"])
+def test_an_e_mail_in_another_case_is_the_same_identifier(other: str) -> None:
+    """Canonical forms are compared."""
+    told = story()
+    meets(told, "storefront:9", 0, email=["ann@example.com"])
+    meets(told, "crm:003", 10, email=[other])
+    assert customers(told) == [["crm:003", "storefront:9"]]
+
+
+def test_a_domain_in_unicode_and_in_punycode_is_the_same_identifier() -> None:
+    """IDNA, in its composed or decomposed form."""
+    told = story()
+    meets(told, "storefront:9", 0, email=["ann@b\u00fccher.example"])
+    meets(told, "crm:003", 10, email=["ann@bu\u0308cher.example"])
+    meets(told, "esp:7", 20, email=["ann@xn--bcher-kva.example"])
+    assert customers(told) == [["crm:003", "esp:7", "storefront:9"]]
+
+
+def test_spouses_who_share_an_e_mail_and_have_logins_of_their_own_stay_two_customers() -> None:
+    """I2: one account for each customer; the second goes to review and becomes a customer of its own."""
+    told = story()
+    meets(told, "storefront:9", 0, email=["family@example.com"])
+    notes = meets(told, "storefront:10", 10, email=["family@example.com"])
+    told.consents("storefront:9", 20, "opt_in", "family@example.com", **EXPLICIT)
+
+    assert customers(told) == [["storefront:10"], ["storefront:9"]]
+    assert "review" in [kind for kind, _ in notes]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "why"),
+    [
+        ("email", "noreply@example.com", "email: blocked"),
+        ("email", "NoReply@Example.com", "email: blocked"),
+        ("email", "no address", "email: not usable"),
+        ("phone", "0000000000", "phone: blocked"),
+        ("phone", "+1 (000) 000-0000", "phone: blocked"),
+        ("phone", "call me", "phone: not usable"),
+    ],
+)
+def test_a_blocked_or_unusable_value_binds_nobody_and_is_named(kind: str, value: str, why: str) -> None:
+    """Each record becomes a customer of its own; the note says the kind and the reason, not the value."""
+    told = story(match=["external", "email", "phone"])
+    first = meets(told, "storefront:9", 0, **{kind: [value]})
+    second = meets(told, "crm:003", 10, **{kind: [value]})
+
+    assert customers(told) == [["crm:003"], ["storefront:9"]]
+    assert ("identifier_ignored", why) in first
+    assert ("identifier_ignored", why) in second
