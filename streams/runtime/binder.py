@@ -13,10 +13,11 @@ from streams.codec.moves import encode_move
 from streams.core.decide import check_change
 from streams.core.forgetting import Forgetting
 from streams.core.identity import Arrive, Hop, Message, row_key, step
+from streams.core.known import goes_straight
 from streams.core.merging import proposed
 from streams.core.rules import Policy
 from streams.lane import Batch, Done, Emit, Record, Rows, TooLarge, partition_of
-from streams.model import Invalid, Retry
+from streams.model import Change, Invalid, Millis, Retry
 from streams.runtime import topics
 from streams.runtime.fenced_rows import FencedRows, ends
 from streams.runtime.letters import Letters, alerts
@@ -86,6 +87,8 @@ class Binder:
             # Keyed by something else, by another partitioner, or not at all: it goes to its row's partition first.
             return [Emit(topics.IDENTITY, key, encode_message(message), timestamp_ms=record.timestamp_ms)]
         row = self._fenced.load(rows, key)
+        if isinstance(message, Arrive) and goes_straight(row, message.change, self._policy):
+            return [_forwarded(row.customer or "", message.change, record.timestamp_ms)]
         hop = step(key.decode(), row, message, record.timestamp_ms, self._policy)
         try:
             self._fenced.store(rows, key, hop.row)
@@ -106,11 +109,12 @@ class Binder:
         return row_key(change).encode(), Arrive(change)
 
 
+def _forwarded(customer_id: str, change: Change, at: Millis) -> Emit:
+    return Emit(topics.CUSTOMER_CHANGES, customer_id.encode(), encode(change), None, at)
+
+
 def _emits(hop: Hop, timestamp_ms: int) -> list[Emit]:
-    emits = [
-        Emit(topics.CUSTOMER_CHANGES, forward.customer_id.encode(), encode(forward.change), timestamp_ms=forward.at)
-        for forward in hop.forwards
-    ]
+    emits = [_forwarded(*forward) for forward in hop.forwards]
     for customer_id, move in map(proposed, hop.proposals):
         value = encode_move(move)
         emits.append(Emit(topics.CUSTOMER_CHANGES, customer_id.encode(), value, timestamp_ms=timestamp_ms))
