@@ -23,12 +23,23 @@ class Refetch(msgspec.Struct, frozen=True):
     why: str
 
 
+class EraseRequest(msgspec.Struct, frozen=True):
+    """A platform asks that the person behind a record be erased; None: everybody that it has.
+
+    A steward decides it. `change_id` names the message.
+    """
+
+    record_id: str | None
+    change_id: str
+
+
 class Translation(msgspec.Struct, frozen=True):
     """What one raw message means. What it does not mean is counted by name in `ignored`, never dropped silently."""
 
     changes: tuple[Change, ...] = ()
     ignored: tuple[str, ...] = ()
     refetch: tuple[Refetch, ...] = ()
+    erase_requests: tuple[EraseRequest, ...] = ()
 
 
 class Setting(msgspec.Struct, frozen=True):

@@ -58,7 +58,7 @@ def joined(found: Sequence[Translation], bad: Sequence[Invalid]) -> Translation:
     One bad element among good ones is named in `ignored`; where nothing else was said it is raised. A body without any
     element is counted as `empty`.
     """
-    if bad and not any(one.changes or one.refetch for one in found):
+    if bad and not any(one.changes or one.refetch or one.erase_requests for one in found):
         raise bad[0]
     if not found:
         return Translation(ignored=("empty",))
@@ -66,4 +66,5 @@ def joined(found: Sequence[Translation], bad: Sequence[Invalid]) -> Translation:
         tuple(change for one in found for change in one.changes),
         tuple(name for one in found for name in one.ignored) + tuple(f"invalid:{one.reason}" for one in bad),
         tuple(asked for one in found for asked in one.refetch),
+        tuple(asked for one in found for asked in one.erase_requests),
     )

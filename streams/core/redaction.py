@@ -24,6 +24,11 @@ class Redact(msgspec.Struct, frozen=True, array_like=True, tag=40):
     change_id: str
 
 
+def redaction_of_all(platform: str, change_id: str) -> Note:
+    """A platform asks that everybody it has be erased: no case of one person, and nothing to approve with one word."""
+    return Note("review", change_id, platform, detail="the platform asks that everybody it has be erased", rule=RULE)
+
+
 def redact(hop: Hop, key: str, asked: Redact) -> None:
     """Put it to a steward; what was erased, or was never heard of, needs no erasure."""
     row = hop.row

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from streams.core.canonical import SEP
+from streams.core.redaction import RULE as ERASE_REQUESTED
 from streams.model import Invalid, Millis, Note, StewardRequest, format_time
 
 State: TypeAlias = Literal["open", "approved", "dismissed"]
@@ -123,7 +124,7 @@ def decided(review: Review, request: StewardRequest, at: Millis) -> StewardReque
 
 
 def follows(review: Review) -> StewardRequest | None:
-    """What an approval asks of the engine: two customers are merged, a quarantined value may be told again.
+    """What an approval asks of the engine: two customers are merged, one is erased, a value may be told again.
 
     Its request id is the case's, so that it is carried out once, however often it is delivered.
     """
@@ -131,12 +132,14 @@ def follows(review: Review) -> StewardRequest | None:
         return None
     if review.kind == "review" and review.customer_id is not None and review.other_id is not None:
         return _asked(review, "merge", review.customer_id)
+    if review.kind == "review" and review.customer_id is not None and review.rule == ERASE_REQUESTED:
+        return _asked(review, "erase", review.customer_id)
     if review.kind == "ping_pong" and review.customer_id is not None and review.record and review.attribute:
         return _asked(review, "release", review.customer_id)
     return None
 
 
-def _asked(review: Review, action: Literal["merge", "release"], customer_id: str) -> StewardRequest:
+def _asked(review: Review, action: Literal["merge", "release", "erase"], customer_id: str) -> StewardRequest:
     released = action == "release"
     return StewardRequest(
         action,
@@ -144,7 +147,7 @@ def _asked(review: Review, action: Literal["merge", "release"], customer_id: str
         customer_id,
         attribute=review.attribute if released else None,
         record=review.record if released else None,
-        with_=None if released else review.other_id,
+        with_=review.other_id if action == "merge" else None,
         at=review.decided_at,
         by=review.by,
         why=review.why,
@@ -165,6 +168,8 @@ def _approval(review: Review) -> str:
     """What approving it does, in words."""
     if review.kind == "review" and review.customer_id and review.other_id:
         return f"merges {review.other_id} with {review.customer_id}"
+    if review.kind == "review" and review.customer_id and review.rule == ERASE_REQUESTED:
+        return f"erases {review.customer_id}, which cannot be undone"
     if review.kind == "ping_pong" and review.record and review.attribute:
         return f"lets {review.record} be told its {review.attribute} again"
     return "only says that it was looked at"

@@ -15,6 +15,7 @@ import msgspec
 from streams.codec.contract import change_from_json, receipt_from_json, steward_from_json
 from streams.codec.state import decode_customer, decode_row, encode_customer, encode_row
 from streams.connectors import connector
+from streams.connectors.base import EraseRequest
 from streams.core.answers import Answered, find_command
 from streams.core.decide import Decision, Input, Tick, check_change, decide
 from streams.core.erasure import Erasure, keyed_hash, refuse_erased, shun, suppressed_again
@@ -23,6 +24,7 @@ from streams.core.identity import Arrive, Message, Row, row_key, step
 from streams.core.merging import proposed, request_merge
 from streams.core.move_steps import carry_out, take, take_as_alias
 from streams.core.moves import Move, Step, elsewhere, remembered
+from streams.core.redaction import Redact, redaction_of_all
 from streams.core.repointing import Proposal
 from streams.core.rules import Policy
 from streams.core.state import Customer
@@ -99,6 +101,8 @@ class Pipeline:
             check_change(change, self.policy)
         for change in translation.changes:
             self._change(change, at, output)
+        for asked in translation.erase_requests:
+            self._erase_request(platform, asked, at, output)
         output.notes += [Note(kind="ignored", platform=platform, detail=what) for what in translation.ignored]
         output.notes += [
             Note(kind="refetch", platform=platform, record_id=one.record_id, detail=one.why)
@@ -106,6 +110,12 @@ class Pipeline:
         ]
 
     # Identity
+
+    def _erase_request(self, platform: str, asked: EraseRequest, at: Millis, output: Output) -> None:
+        if asked.record_id is None:
+            output.notes.append(redaction_of_all(platform, asked.change_id))
+        else:
+            self._take_steps([(f"{platform}:{asked.record_id}", Redact(asked.change_id))], at, output)
 
     def _change(self, change: Change, at: Millis, output: Output) -> None:
         check_change(change, self.policy)

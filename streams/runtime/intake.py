@@ -7,14 +7,16 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from streams.codec import PublicCodec
-from streams.connectors.base import Connector
+from streams.connectors.base import Connector, EraseRequest
 from streams.core.decide import check_change
 from streams.core.identity import row_key
+from streams.core.redaction import Redact, redaction_of_all
 from streams.core.rules import Policy
 from streams.lane import Batch, Done, Emit, Record, Rows
 from streams.model import Change, Invalid
 from streams.runtime import topics
-from streams.runtime.letters import Letters
+from streams.runtime.binder import encode_message
+from streams.runtime.letters import Letters, alert
 from streams.runtime.metrics import RECORDS, count_ignored
 
 RAW = "raw."
@@ -64,10 +66,18 @@ class Intake:
         emits = [self._change(record, change) for change in translation.changes]
         for what in translation.ignored:
             count_ignored(platform, what)
+        emits += [self._erase_request(record, platform, one) for one in translation.erase_requests]
         return emits + [
             Emit(topics.refetch(platform), one.record_id.encode(), msgspec.json.encode(one))
             for one in translation.refetch
         ]
+
+    def _erase_request(self, record: Record, platform: str, asked: EraseRequest) -> Emit:
+        """To the record's identity row, which knows whom it is about; everybody at once is a case of its own."""
+        if asked.record_id is None:
+            return alert(redaction_of_all(platform, asked.change_id), record.timestamp_ms)
+        key = f"{platform}:{asked.record_id}".encode()
+        return Emit(topics.IDENTITY, key, encode_message(Redact(asked.change_id)), timestamp_ms=record.timestamp_ms)
 
     def _change(self, record: Record, change: Change) -> Emit:
         check_change(change, self._policy)

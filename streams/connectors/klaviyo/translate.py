@@ -9,6 +9,7 @@ from typing import Any
 from streams.connectors.base import Translation
 from streams.connectors.batches import joined
 from streams.connectors.klaviyo.events import translate_event
+from streams.connectors.klaviyo.merges import TOPIC, TYPE, translate_merge, translate_merged
 from streams.connectors.klaviyo.profiles import WHOLE, ignored_of, profile_change, profile_id
 from streams.connectors.klaviyo.shapes import decode, identity, inner, key
 from streams.model import Invalid
@@ -19,6 +20,8 @@ def translate_body(platform: str, body: bytes, trust_email: bool) -> Translation
     """Everything that a body means. One bad element among good ones is named in `ignored`; alone it is Invalid."""
     digest = sha256(body).hexdigest()[:32]
     held = decode(body).get("data")
+    if isinstance(held, dict) and held.get("type") == TYPE:
+        return translate_merge(platform, held, digest)
     if isinstance(held, dict):
         return _profile(platform, held, digest, trust_email, one=True)
     if not isinstance(held, list):
@@ -40,6 +43,8 @@ def _element(platform: str, element: Any, digest: str, trust_email: bool) -> Tra
         profile = inner(element, "payload", "data")
         if profile.get("type") == "profile":
             return _profile(platform, profile, key(element.get("external_id")) or digest, trust_email, one=True)
+        if element["topic"] == TOPIC:
+            return translate_merged(platform, element, digest)
         return translate_event(platform, element, digest, trust_email)
     return _profile(platform, element, digest, trust_email, one=False)
 
@@ -67,6 +72,8 @@ def only_record(body: bytes) -> str | None:
 
 def _record_of(element: Any) -> str | None:
     if not isinstance(element, dict):
+        return None
+    if element.get("topic") == TOPIC:
         return None
     if "topic" in element:
         body = inner(element, "payload", "data")

@@ -16,11 +16,11 @@ from streams.connectors.base import Answer, Applied, Later, Refused
 from streams.connectors.batches import in_waves, stop_of
 from streams.connectors.http import Clock, Http, Limits, Reply, now_ms
 from streams.connectors.salesforce.answers import ACCESS_AFTER_S, GONE, request_answer, row_answers
-from streams.connectors.salesforce.asked import read_asked
-from streams.connectors.salesforce.fields import CUSTOMER_FIELD, ENTITY, flag
+from streams.connectors.salesforce.asked import Asked, read_asked
+from streams.connectors.salesforce.fields import CUSTOMER_FIELD, ENTITY, MASTER, flag, record_id
 from streams.connectors.salesforce.header import Own
 from streams.connectors.salesforce.orders import Row, RowKind, Shape, row_of, unsaid_detail
-from streams.connectors.salesforce.rows import consent_act, restatement
+from streams.connectors.salesforce.rows import consent_act, merger, restatement
 from streams.connectors.settings import flag as flag_setting
 from streams.connectors.settings import number
 from streams.model import Change, Command, Invalid, Retry
@@ -72,7 +72,9 @@ class SalesforceClient:
         return await in_waves(commands, self._wave)
 
     async def fetch(self, record_id: str) -> Change | None:
-        """The Contact as it stands, or the consent act that `record_id` asks for (asked.py); None where it is gone.
+        """The Contact as it stands, or the consent act that `record_id` asks for (asked.py).
+
+        Where it is gone: the merge by which it went, None where it was only deleted.
 
         Raises Retry where it cannot be read now, Invalid("fetch_refused") where it never can.
         """
@@ -82,7 +84,7 @@ class SalesforceClient:
         if isinstance(reply, Later):
             raise Retry(reply.reason, reply.after_s)
         if reply.status == 404:
-            return consent_act(self.platform, asked, {})
+            return consent_act(self.platform, asked, {}) or await self._merger(asked)
         if not reply.ok:
             answer = request_answer(reply, self._limit_pause_s)
             if isinstance(answer, Refused):
@@ -92,10 +94,25 @@ class SalesforceClient:
         if isinstance(row, Later):
             raise Retry(row.reason, row.after_s)
         if flag(row.get("IsDeleted")):
-            return consent_act(self.platform, asked, {})
+            return consent_act(self.platform, asked, {}) or merger(self.platform, asked, row)
         if (act := consent_act(self.platform, asked, row)) is not None:
             return act
         return restatement(self.platform, asked, row, self._own, self._http.clock())
+
+    async def _merger(self, asked: Asked) -> Change | None:
+        """What the recycle bin knows of a record that is gone; nothing once it was emptied."""
+        if asked.decision is not None or record_id(asked.record_id) is None:
+            return None
+        query = f"SELECT Id, {MASTER} FROM {ENTITY} WHERE Id = '{asked.record_id}'"  # noqa: S608 a checked id
+        reply = await self._call("GET", f"{self._base}/queryAll", params={"q": query})
+        if isinstance(reply, Later):
+            raise Retry(reply.reason, reply.after_s)
+        found = reply.object() if reply.ok else {}
+        if isinstance(found, Later):
+            raise Retry(found.reason, found.after_s)
+        rows = found.get("records")
+        row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
+        return merger(self.platform, asked, row)
 
     async def _wave(self, commands: Mapping[int, Command]) -> dict[int, Answer]:
         answers: dict[int, Answer] = {}

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams.connectors.base import Refetch, Translation
+from streams.connectors.merges import merged_into
 from streams.connectors.salesforce.asked import Asked
 from streams.connectors.salesforce.fields import (
     ADDRESSES,
@@ -23,6 +24,7 @@ from streams.connectors.salesforce.fields import (
     decision_of,
     flag,
     identifiers,
+    master_of,
     plain,
     row_members,
     text,
@@ -30,6 +32,7 @@ from streams.connectors.salesforce.fields import (
 from streams.connectors.salesforce.header import Header, Own, entity_of, read_header
 from streams.model import Address, Change, ConsentStatement, Statement
 
+LOSERS_MAX = 2
 _COMPOUND = {"first_name": "Name", "last_name": "Name", "email": "", "phone": ""}
 _LEAF = {"first_name": "FirstName", "last_name": "LastName", "email": "Email", "phone": "Phone"}
 
@@ -67,10 +70,16 @@ class _Reading:
         self.ignored: list[str] = []
         self.why: list[str] = []  # reasons to read the record again
         self.act: bool | None = None  # a consent act whose contact point is not in the event
+        self.master = master_of(fields) if header.change_type == "DELETE" else None
 
     def read(self) -> None:
-        """Gather everything but a deletion, which states nothing."""
+        """Gather everything but a deletion, which states nothing.
+
+        A merge deletes the losers, at most two, and the event does not say so: the recycle bin does.
+        """
         if self.header.change_type == "DELETE":
+            if self.master is None and len(self.header.record_ids) <= LOSERS_MAX:
+                self.why.append("deleted")
             return
         if self.header.change_type == "UPDATE" and self.header.listed is None:
             self.why.append("changed_fields_unknown")
@@ -85,8 +94,11 @@ class _Reading:
         header = self.header
         if header.change_type == "UPDATE" and not self.attributes and not self.consents:
             return None
+        change_id = f"{header.key or digest}:{record_id}"
+        if self.master is not None:
+            return merged_into(platform, record_id, self.master, change_id, header.at, header.sequence, header.actor)
         return Change(
-            change_id=f"{header.key or digest}:{record_id}",
+            change_id=change_id,
             platform=platform,
             record_id=record_id,
             op="delete" if header.change_type == "DELETE" else "upsert",

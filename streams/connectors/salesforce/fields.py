@@ -16,6 +16,7 @@ from streams.model.command import ToldDecision
 ENTITY = "Contact"
 OPTED_OUT = "HasOptedOutOfEmail"
 CUSTOMER_FIELD = "Writeback_Customer__c"
+MASTER = "MasterRecordId"
 SCALARS = {"first_name": "FirstName", "last_name": "LastName", "email": "Email", "phone": "Phone"}
 ADDRESSES = {"shipping_address": "Mailing", "billing_address": "Other"}
 # A part of an address: the members that may hold it, the one to believe first in front.
@@ -127,6 +128,11 @@ def row_members(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     for names in MEMBERS.values():
         found.update({name: row[prefix + name] for name in names if row.get(prefix + name) is not None})
     return found
+
+
+def master_of(fields: Mapping[str, Any]) -> str | None:
+    """The record into which a deleted one was merged; None where it was only deleted, or the event does not say."""
+    return record_id(plain(fields.get(MASTER)))
 
 
 def identifiers(fields: Mapping[str, Any], trust_email: bool) -> Identifiers:

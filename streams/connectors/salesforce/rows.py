@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from streams.connectors.base import Translation
+from streams.connectors.merges import merged_into
 from streams.connectors.salesforce.asked import Asked
 from streams.connectors.salesforce.events import consent
 from streams.connectors.salesforce.fields import (
@@ -21,6 +22,7 @@ from streams.connectors.salesforce.fields import (
     address_of,
     flag,
     identifiers,
+    master_of,
     moment,
     record_id,
     row_members,
@@ -58,6 +60,8 @@ def _entity(row: Mapping[str, Any]) -> str:
 def _snapshot(platform: str, named: str, row: Mapping[str, Any], own: Own, change_id: str) -> Change:
     at = moment(row.get("LastModifiedDate"))
     if flag(row.get("IsDeleted")):
+        if (master := master_of(row)) is not None:
+            return merged_into(platform, named, master, change_id, at, actor="import", kind="snapshot")
         return Change(change_id, platform, named, kind="snapshot", op="delete", observed_at=at, actor="import")
     return _change(platform, named, row, own, change_id, "upsert", at)
 
@@ -71,6 +75,14 @@ def restatement(platform: str, asked: Asked, row: Mapping[str, Any], own: Own, r
         platform, asked.record_id, row, own, change_id, "restate", at if later else asked.at,
         None if later else asked.sequence,
     )  # fmt: skip
+
+
+def merger(platform: str, asked: Asked, row: Mapping[str, Any]) -> Change | None:
+    """The merge by which a deleted record went, dated with the deletion that was asked about; None for any other."""
+    master = master_of(row)
+    if master is None or asked.decision is not None:
+        return None
+    return merged_into(platform, asked.record_id, master, f"{asked.text()}:merged", asked.at, asked.sequence)
 
 
 def consent_act(platform: str, asked: Asked, row: Mapping[str, Any]) -> Change | None:

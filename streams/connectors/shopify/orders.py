@@ -67,6 +67,19 @@ def placed_by(body: Body) -> Actor:
     return "agent" if read.text(body, "source_name") == "shopify_draft_order" else "customer"
 
 
+def maybe_a_guests(body: Body, customer: Body) -> bool:
+    """False for an order that its customer placed: who was there before it, and whose e-mail it has.
+
+    Shopify gives an order to the customer with its e-mail at once; who gets it later came later, or has another one.
+    """
+    email = read.text(body, "email") or read.text(body, "contact_email")
+    own = read.text(customer, "email")
+    if email is None or own is None or email.casefold() != own.casefold():
+        return True
+    came, bought = read.time(customer, "created_at"), bought_at(body)
+    return came is not None and bought is not None and came > bought
+
+
 def _address(body: Body, field: str) -> Statement | None:
     given = read.part(body, field)
     found = read.address(given) if given else None

@@ -14,17 +14,19 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from streams.connectors.base import Headers, Refetch, Translation
+from streams.connectors.base import EraseRequest, Headers, Refetch, Translation
+from streams.connectors.merges import merged_into
 from streams.connectors.shopify import body as read
 from streams.connectors.shopify.body import Body
 from streams.connectors.shopify.consent import marketing, statement
-from streams.connectors.shopify.orders import addresses_said, bought_at, placed_by
+from streams.connectors.shopify.orders import addresses_said, bought_at, maybe_a_guests, placed_by
 from streams.connectors.shopify.records import guest_order, orders_of
 from streams.model import Change, Identifiers, Invalid, Millis, Statement, parse_time
 
 _TOPIC = re.compile(r"[a-z0-9_]{1,60}(/[a-z0-9_]{1,60}){0,2}")
 _EVENT_ID = re.compile(r"[!-~]{1,128}")
 _MERGES = frozenset({"requested", "in_progress", "completed", "failed"})
+_ORDERS_MAX = 1000
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -222,32 +224,75 @@ def _order(delivery: Delivery) -> Translation:
         observed_at=delivery.triggered_at if purchased_at is None else purchased_at,
         sequence=read.time(body, "updated_at"),
         actor=placed_by(body),
-        identifiers=_order_identifiers(delivery.platform, body),
+        identifiers=_order_identifiers(delivery, body),
         attributes=said.attributes,
     )
     return Translation(changes=(change,), ignored=tuple(f"{delivery.topic}:{why}" for why in said.ignored))
 
 
-def _order_identifiers(platform: str, body: Body) -> Identifiers:
-    """Whose order it is, by the customer's row; the e-mail typed into the order itself is not verified."""
+def _order_identifiers(delivery: Delivery, body: Body) -> Identifiers:
+    """Whose order it is, by the customer's row; the e-mail typed into the order itself is not verified.
+
+    An order that may have been a guest's before names its record of then too.
+    """
     customer = read.part(body, "customer")
     owner = _order_customer_id(body)
     if not customer or not owner:
         return Identifiers()
-    return msgspec.structs.replace(customer_identifiers(customer), external=(f"{platform}:{owner}",))
+    order = read.record_id(body, "Order")
+    named = [owner]
+    if order and delivery.topic == "orders/updated" and maybe_a_guests(body, customer):
+        named.append(guest_order(order))
+    external = tuple(f"{delivery.platform}:{one}" for one in named)
+    return msgspec.structs.replace(customer_identifiers(customer), external=external)
 
 
 def _merge(delivery: Delivery) -> Translation:
-    """customers/merge. Only `completed` is a fact about identity: the place for it is here, once a change can say that
-    one record has become another."""
+    """customers/merge: a job that may fail; only `completed` is a fact about identity."""
     status = (read.text(delivery.body, "status") or "").lower()
     if status and status not in _MERGES:
         raise Invalid("unknown_enum", "status")
-    return delivery.named(status or "empty")
+    if status != "completed":
+        return delivery.named(status or "empty")
+    gone, kept = _required(_merged_id(delivery.body)), _required(_merged_id(delivery.body, "kept"))
+    change_id = delivery.change_id(gone)
+    return Translation(changes=(merged_into(delivery.platform, gone, kept, change_id, delivery.triggered_at),))
 
 
-def _compliance(delivery: Delivery) -> Translation:
-    """customers/redact, customers/data_request, shop/redact: a steward's work for now; counted so that it is seen."""
+def _merged_id(body: Body, which: str = "deleted") -> str | None:
+    gid = read.text(body, f"admin_graphql_api_customer_{which}_id")
+    return read.digits_of(gid, "Customer") if gid else None
+
+
+def _redact(delivery: Delivery) -> Translation:
+    """customers/redact: the customer's row, or, where there is none, each order of a guest."""
+    record_id = _redacted_id(delivery.body)
+    records = [record_id] if record_id else [guest_order(order) for order in _orders_to_redact(delivery.body)]
+    if not records:
+        return delivery.named("empty")
+    return Translation(erase_requests=tuple(EraseRequest(one, delivery.change_id(one)) for one in records))
+
+
+def _redacted_id(body: Body) -> str | None:
+    customer = read.part(body, "customer")
+    return _customer_id(customer) if customer else None
+
+
+def _orders_to_redact(body: Body) -> list[str]:
+    orders = body.get("orders_to_redact") or []
+    if not isinstance(orders, list) or len(orders) > _ORDERS_MAX:
+        raise Invalid("bad_type", "orders_to_redact")
+    found = [read.record_id({"id": order}, "Order") for order in orders]
+    return [order for order in found if order is not None]
+
+
+def _shop_redact(delivery: Delivery) -> Translation:
+    """shop/redact: the shop has gone, and wants everybody erased."""
+    return Translation(erase_requests=(EraseRequest(None, delivery.change_id("shop")),))
+
+
+def _data_request(delivery: Delivery) -> Translation:
+    """customers/data_request: the merchant answers it; counted so that it is seen."""
     return Translation(ignored=(delivery.topic,))
 
 
@@ -263,9 +308,9 @@ _READERS: dict[str, Reader] = {
     "orders/create": _order,
     "orders/updated": _order,
     "customers/merge": _merge,
-    "customers/redact": _compliance,
-    "customers/data_request": _compliance,
-    "shop/redact": _compliance,
+    "customers/redact": _redact,
+    "customers/data_request": _data_request,
+    "shop/redact": _shop_redact,
 }
 
 _OWNERS: dict[str, Callable[[Body], Any]] = {
@@ -276,4 +321,6 @@ _OWNERS: dict[str, Callable[[Body], Any]] = {
     "customers_marketing_consent/update": _consent_customer_id,
     "orders/create": _order_record_id,
     "orders/updated": _order_record_id,
+    "customers/merge": _merged_id,
+    "customers/redact": _redacted_id,
 }

@@ -88,6 +88,13 @@ def error_body(problem: Problem) -> dict[str, Any]:
     return {"errors": [error]}
 
 
+def merged_event(kept: Profile, gone: str, at_ms: int) -> dict[str, Any]:
+    """The payload of `merged_profile`: an event of the profile that stays."""
+    told = event(kept, "email", at_ms, {"source_profile_id": gone})
+    told["data"]["relationships"]["metric"]["data"]["id"] = "Merge1"
+    return told
+
+
 def event(profile: Profile, channel: str, at_ms: int, method: dict[str, Any]) -> dict[str, Any]:
     """The payload of a subscription event: what happened to which contact point, and how."""
     number = uuid.uuid4().hex[:11]

@@ -123,6 +123,7 @@ class Klaviyo(Simulator):
             "suppress": self.suppress,
             "hard_bounce": self.hard_bounce,
             "delete": self.delete,
+            "merge": self.merge,
         }
 
     def profile_edits(self, record_id: str, **values: Any) -> dict[str, Any]:
@@ -169,6 +170,22 @@ class Klaviyo(Simulator):
         """A marketer deletes the profile; no webhook tells of it."""
         del self.account.profiles[self._profile(record_id).id]
         return {"record_id": record_id}
+
+    def merge(self, record_id: str, other: str) -> dict[str, Any]:
+        """A marketer merges another profile into this one, which takes over what it lacks; the other is gone."""
+        kept, gone = self._profile(record_id), self._profile(other)
+        if kept is gone:
+            raise BadEdit("a profile cannot be merged with itself")
+        self.merged(kept, gone)
+        return {"record_id": kept.id}
+
+    def merged(self, kept: Profile, gone: Profile) -> None:
+        """A merge is done, by whomever."""
+        del self.account.profiles[gone.id]
+        kept.email, kept.phone_number = kept.email or gone.email, kept.phone_number or gone.phone_number
+        kept.texts, kept.location = {**gone.texts, **kept.texts}, kept.location or gone.location
+        kept.updated_at = self.clock()
+        self.notices.tell("merged_profile", shapes.merged_event(kept, gone.id, self.clock()))
 
     def updated(self, profile: Profile) -> None:
         """An attribute was written, by whomever: the profile comes back as a webhook."""

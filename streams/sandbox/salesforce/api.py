@@ -49,6 +49,7 @@ class Api:
         add("GET", one + "/{key}/{value}", self._as_user(self._read_by_key))
         add("PATCH", one + "/{key}/{value}", self._as_user(self._upsert_one))
         add("GET", base + "/query", self._as_user(self._query))
+        add("GET", base + "/queryAll", self._as_user(self._query))
         return application
 
     async def _token(self, request: web.Request) -> web.Response:
@@ -146,14 +147,15 @@ class Api:
         return web.json_response(body, status=200 if found else 201)
 
     async def _query(self, request: web.Request, _by_user: By) -> web.Response:
-        """`SELECT fields FROM Contact [WHERE field = value [AND ...]] [LIMIT n]`."""
+        """`SELECT fields FROM Contact [WHERE field = value [AND ...]] [LIMIT n]`; queryAll reads the bin too."""
         asked = SOQL.match(request.query.get("q", "").strip())
         if asked is None:
             raise BadRequest("MALFORMED_QUERY", "unexpected token")
         names = [proper_name(name.strip(), self._org.custom) for name in asked[1].split(",")]
         wanted = self._conditions(asked[2] or "")
-        version = request.match_info["version"]
-        found = [one for one in self._org.contacts.values() if not one.deleted and _meets(one, version, wanted)]
+        version, everything = request.match_info["version"], request.path.endswith("/queryAll")
+        there = [one for one in self._org.contacts.values() if everything or not one.deleted]
+        found = [one for one in there if _meets(one, version, wanted)]
         records = [rest_contact(one, version, names) for one in found[: int(asked[3] or 2000)]]
         return web.json_response({"totalSize": len(records), "done": True, "records": records})
 

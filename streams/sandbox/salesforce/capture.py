@@ -25,11 +25,13 @@ class ChangeEvent(NamedTuple):
 class Captor:
     """Turns transactions into events; rows that changed alike in one transaction share an event.
 
-    `enriched` fields are in every update, changed or not, as an event channel can be set up.
+    `enriched` fields are in every update, changed or not, as an event channel can be set up. With `masters` the event
+    of a deletion says into which contact the record was merged, as a relay can add it; the org's own event does not.
     """
 
     def __init__(self) -> None:
         self.enriched: tuple[str, ...] = ()
+        self.masters = False
         self._commits = itertools.count(FIRST_COMMIT, 7)
 
     def events(self, rows: Iterable[Committed], by: By, at_ms: int) -> list[ChangeEvent]:
@@ -47,16 +49,18 @@ class Captor:
         """The changed values, and those that enrich an update."""
         held = row.contact.fields if row.change == "UPDATE" else {}
         enriching = {name: held[name] for name in self.enriched if held.get(name) is not None}
+        if self.masters and row.change == "DELETE" and row.contact.master:
+            enriching["MasterRecordId"] = row.contact.master
         return enriching | changed_values(row)
 
 
 def changed_values(row: Committed) -> dict[str, Any]:
     """The new values, members of compound fields under their compound; a field that was emptied is not among them."""
-    names = row.contact.fields if row.change == "CREATE" else row.changed
+    names = row.contact.fields if row.change in ("CREATE", "UNDELETE") else row.changed
     values: dict[str, Any] = {}
     for name in names:
         value = row.contact.fields.get(name)
-        if value is None or row.change not in ("CREATE", "UPDATE"):
+        if value is None or row.change not in ("CREATE", "UPDATE", "UNDELETE"):
             continue
         compound, _, member = dotted(name).rpartition(".")
         if compound:

@@ -76,6 +76,7 @@ READ_ONLY = (
     "LastModifiedDate",
     "SystemModstamp",
     "IsDeleted",
+    "MasterRecordId",
 )
 COMPOUNDS = {"Mailing": "MailingAddress", "Other": "OtherAddress"}
 ADDRESS_MEMBERS = ("Street", "City", "State", "PostalCode", "Country")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -11,7 +11,7 @@ from streams.sandbox.faults import FaultSwitch
 from streams.sandbox.places import national
 from streams.sandbox.salesforce.fields import READ_ONLY, Field, RowError, check, field_of, proper_name
 
-ChangeType: TypeAlias = Literal["CREATE", "UPDATE", "DELETE", "GAP_UPDATE"]
+ChangeType: TypeAlias = Literal["CREATE", "UPDATE", "DELETE", "UNDELETE", "GAP_UPDATE"]
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -52,6 +52,7 @@ class Contact:
     modified_at: int
     fields: dict[str, Any] = field(default_factory=dict)
     deleted: bool = False
+    master: str | None = None  # the contact into which it was merged
 
     @property
     def name(self) -> str:
@@ -159,6 +160,26 @@ class Org:
             return (None, error), None
         contact.deleted, contact.modified_at = True, self.clock()
         return (contact, None), Committed(contact, "DELETE", ())
+
+    def undelete(self, given_id: str) -> tuple[Row, Committed | None]:
+        """Take a contact out of the recycle bin; it is nobody's loser any more."""
+        contact = self.contacts.get(with_checksum(given_id) if len(given_id) == 15 else given_id)
+        if contact is None or not contact.deleted:
+            return (None, NO_ROW), None
+        contact.deleted, contact.master, contact.modified_at = False, None, self.clock()
+        return (contact, None), Committed(contact, "UNDELETE", ())
+
+    def merge(self, master: Contact, losers: Sequence[Contact]) -> list[Committed]:
+        """The losers are deleted; the master takes over what it does not have itself."""
+        taken: dict[str, Any] = {}
+        for loser in losers:
+            taken = {**{name: value for name, value in loser.fields.items() if value not in (None, "")}, **taken}
+            loser.deleted, loser.master, loser.modified_at = True, master.id, self.clock()
+        new = {name: value for name, value in taken.items() if master.fields.get(name) in (None, "")}
+        master.fields |= new
+        master.modified_at = self.clock()
+        gone = [Committed(loser, "DELETE", ()) for loser in losers]
+        return [*gone, Committed(master, "UPDATE", tuple(new))]
 
     def commit(self, rows: list[Committed | None], by: By) -> None:
         """Tell change data capture of the rows that one transaction committed."""

@@ -34,7 +34,8 @@ def _whole(contact: Contact) -> dict[str, Any]:
         "SystemModstamp": rest_time(contact.modified_at),
     }
     compounds = {compound: _compound(contact, prefix) for prefix, compound in COMPOUNDS.items()}
-    return {"Id": contact.id, "IsDeleted": False, "Name": contact.name, **flat, **compounds, **stamps, **custom}
+    bin_ = {"IsDeleted": contact.deleted, "MasterRecordId": contact.master}
+    return {"Id": contact.id, **bin_, "Name": contact.name, **flat, **compounds, **stamps, **custom}
 
 
 def _compound(contact: Contact, prefix: str) -> dict[str, Any] | None:

@@ -34,11 +34,15 @@ _ADDRESSES = {"shipping_address": "Mailing", "billing_address": "Other"}
 
 
 class OrgOptions(Options):
-    """`cut` and `phones_as_national`: see `Flows`. `enriched`: fields that every update event carries."""
+    """`cut` and `phones_as_national`: see `Flows`. `enriched`: fields that every update event carries.
+
+    `masters`: the event of a deletion names the contact into which the record was merged.
+    """
 
     cut: dict[str, int] = msgspec.field(default_factory=dict)
     phones_as_national: bool = True
     enriched: tuple[str, ...] = ()
+    masters: bool = False
 
 
 class Salesforce(Simulator):
@@ -147,6 +151,8 @@ class Salesforce(Simulator):
             "agent_opts_in": self.agent_opts_in,
             "nightly_batch": self.nightly_batch,
             "delete": self.delete,
+            "undelete": self.undelete,
+            "merge": self.merge,
             "gap": self.gap,
             "expire_sessions": self.expire_sessions,
         }
@@ -186,6 +192,18 @@ class Salesforce(Simulator):
         """An agent deletes the contact."""
         return self._done(record_id, self.org.delete(record_id))
 
+    def undelete(self, record_id: str) -> dict[str, Any]:
+        """An agent takes the contact out of the recycle bin."""
+        return self._done(record_id, self.org.undelete(record_id))
+
+    def merge(self, record_id: str, losers: list[str]) -> dict[str, Any]:
+        """An agent merges up to two contacts into this one: they are deleted, and it takes over what it lacks."""
+        if not 1 <= len(losers) <= 2 or record_id in losers:
+            raise BadEdit("one or two other contacts can be merged into a contact")
+        master = self._contact(record_id)
+        self.org.commit([*self.org.merge(master, [self._contact(one) for one in losers])], PAGES)
+        return {"record_id": master.id}
+
     def gap(self, record_id: str) -> dict[str, Any]:
         """A change whose event could not be made: it comes without values."""
         self._capture([Committed(self._contact(record_id), "GAP_UPDATE", ())], FLOW)
@@ -199,6 +217,7 @@ class Salesforce(Simulator):
     def _apply_options(self) -> None:
         self.org.flows = Flows(self.options.cut, self.options.phones_as_national)
         self._captor.enriched = self.options.enriched
+        self._captor.masters = self.options.masters
 
     def _type_in(self, record_id: str, native: dict[str, Any]) -> dict[str, Any]:
         try:

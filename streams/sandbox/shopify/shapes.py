@@ -205,6 +205,18 @@ def webhook_deleted(customer: Customer) -> dict[str, Any]:
     return {"id": customer.id, "admin_graphql_api_id": gid("Customer", customer.id)}
 
 
+def webhook_merged(kept: int, deleted: int, status: str) -> dict[str, Any]:
+    """customers/merge: one for each state of the job."""
+    failed = {"customer_ids": [kept], "field": "merge_in_progress", "message": "Customer is currently being merged."}
+    return {
+        "admin_graphql_api_customer_kept_id": gid("Customer", kept),
+        "admin_graphql_api_customer_deleted_id": gid("Customer", deleted),
+        "admin_graphql_api_job_id": None if status == "failed" else gid("Job", kept),
+        "status": status,
+        "errors": [failed] if status == "failed" else [],
+    }
+
+
 def webhook_redacted(customer: Customer, shop: str) -> dict[str, Any]:
     return {
         "shop_id": 548_380_009,
@@ -236,12 +248,13 @@ def webhook_order(
         "source_name": "web",
         "order_number": 1000 + number % 1000,
         "name": f"#{1000 + number % 1000}",
-        "customer": _ordering_customer(customer) if customer else None,
+        "customer": ordering_customer(customer) if customer else None,
         **{name: _postal(address) if address else None for name, address in addresses.items()},
     }
 
 
-def _ordering_customer(customer: Customer) -> dict[str, Any]:
+def ordering_customer(customer: Customer) -> dict[str, Any]:
+    """The customer inside an order."""
     return {key: value for key, value in webhook_customer(customer).items() if key not in ("addresses",)} | {
         "email_marketing_consent": _webhook_consent(customer.email_consent),
         "sms_marketing_consent": webhook_sms_consent(customer)["sms_marketing_consent"],

@@ -24,6 +24,8 @@ from streams.sandbox.shopify.store import (
     CREATED,
     DELETED,
     EMAIL_CONSENT,
+    MERGED,
+    ORDER_UPDATED,
     ORDERED,
     REDACTED,
     SMS_CONSENT,
@@ -56,6 +58,7 @@ class Shopify(Simulator):
     def __init__(self, around: Surroundings) -> None:
         super().__init__(around)
         self.options = ShopOptions()
+        self._guest_orders: dict[str, dict[str, Any]] = {}
         self.store = Store(self.clock, self._announce)
         root = Root(self.store, SHOP, lambda: self.options.protected_data_approved, self._erase_later)
         self.api = Api(root, Bucket(self.clock), lambda: self.secrets["ACCESS_TOKEN"])
@@ -79,6 +82,7 @@ class Shopify(Simulator):
 
     def reset(self) -> None:
         self.store.clear()
+        self._guest_orders.clear()
         self.options = ShopOptions()
 
     def record_ids(self) -> list[str]:
@@ -140,6 +144,9 @@ class Shopify(Simulator):
             "subscribe": self.subscribe,
             "unsubscribe": self.unsubscribe,
             "delete": self.delete,
+            "link_order": self.link_order,
+            "merge": self.merge,
+            "request_redaction": self.request_redaction,
         }
 
     def customer_edits(self, record_id: str, **values: Any) -> dict[str, Any]:
@@ -170,6 +177,8 @@ class Shopify(Simulator):
         if customer is not None:
             customer.orders += 1
         body = shapes.webhook_order(number, self.clock(), customer, addresses, given)
+        if customer is None:
+            self._guest_orders[str(number)] = body
         self._send(ORDERED, record_id or f"guest {number}", str(uuid.uuid4()), body)
         return {"record_id": record_id, "order_id": str(number)}
 
@@ -185,6 +194,33 @@ class Shopify(Simulator):
     def delete(self, record_id: str) -> dict[str, Any]:
         """Somebody deletes the customer in the shop's admin."""
         _checked(self.store.delete(self._customer(record_id).id))
+        return {"record_id": record_id}
+
+    def link_order(self, record_id: str, order_id: str) -> dict[str, Any]:
+        """A guest's order is given to a customer, who made an account later: the order comes again with them."""
+        customer, body = self._customer(record_id), self._guest_orders.pop(order_id, None)
+        if body is None:
+            raise UnknownRecord(f"{self.platform}:order {order_id}")
+        customer.orders += 1
+        linked = {**body, "customer": shapes.ordering_customer(customer), "updated_at": shapes.shop_time(self.clock())}
+        self._send(ORDER_UPDATED, record_id, str(uuid.uuid4()), linked)
+        return {"record_id": record_id, "order_id": order_id}
+
+    def merge(self, record_id: str, other: str, fails: bool = False) -> dict[str, Any]:
+        """The shop's staff merges another customer into this one: a job that says how far it is, and may fail."""
+        kept, gone = self._customer(record_id), self._customer(other)
+        if kept is gone:
+            raise BadEdit("a customer cannot be merged with itself")
+        states = ("requested", "in_progress", "failed" if fails else "completed")
+        for state in states:
+            self._send(MERGED, other, str(uuid.uuid4()), shapes.webhook_merged(kept.id, gone.id, state))
+        if not fails:
+            self.store.merge(kept, gone)
+        return {"record_id": record_id}
+
+    def request_redaction(self, record_id: str) -> dict[str, Any]:
+        """The customer asks to be forgotten, and the shop passes it on to its apps; it has deleted nothing yet."""
+        self._announce(self._customer(record_id), [REDACTED])
         return {"record_id": record_id}
 
     def _consent(self, record_id: str, channel: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,9 @@ SMS_CONSENT = "customers_marketing_consent/update"
 CREATED = "customers/create"
 DELETED = "customers/delete"
 REDACTED = "customers/redact"
+MERGED = "customers/merge"
 ORDERED = "orders/create"
+ORDER_UPDATED = "orders/updated"
 
 Announce: TypeAlias = Callable[[Customer, list[str]], None]
 Outcome: TypeAlias = tuple[Customer | None, list[UserError]]
@@ -147,6 +149,17 @@ class Store:
         del self.customers[customer.id]
         self._announce(customer, [DELETED])
         return []
+
+    def merge(self, kept: Customer, other: Customer) -> None:
+        """customerMerge, when its job is done: the other is gone, its orders and what the kept one lacks move over."""
+        del self.customers[other.id]
+        draft = copy.deepcopy(kept)
+        for name in ("first_name", "last_name", "email", "phone"):
+            setattr(draft, name, getattr(kept, name) or getattr(other, name))
+        draft.addresses += copy.deepcopy(other.addresses)
+        draft.default_address_id = kept.default_address_id or other.default_address_id
+        draft.orders += other.orders
+        self._accept(draft)
 
     def redact(self, customer_id: int) -> None:
         """The erasure that was requested happens: the customer is gone, and the apps are told to redact too."""

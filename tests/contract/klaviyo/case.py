@@ -32,6 +32,8 @@ MESSAGES = (
     klaviyo("our_own_subscription", PROFILE),
     klaviyo("profile_updated", PROFILE),
     klaviyo("profile_alone", PROFILE),
+    klaviyo("merged_profile", OTHER, PROFILE),
+    klaviyo("profile_merge", OTHER, "01KEXAMPLEPR0F1LE000000003", PROFILE),
     klaviyo("poll_page", PROFILE, OTHER, ignored=("location_without_street",)),
 )
 

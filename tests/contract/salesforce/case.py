@@ -20,11 +20,14 @@ def salesforce(name: str, *records: str, ignored: tuple[str, ...] = ()) -> Messa
     return message("salesforce", name, HEADERS, *records, ignored=ignored)
 
 
+DELETED = "1767958200000.5216556007620085763"
 MESSAGES = (
     salesforce("cdc_update_relay", CONTACT),
     salesforce("cdc_create_cometd", OTHER, ignored=("consent_default",)),
     salesforce("cdc_update_pubsub_names", CONTACT),
-    salesforce("cdc_delete_eventbridge", CONTACT, OTHER),
+    salesforce("cdc_delete_eventbridge", CONTACT, OTHER, *(f"{one}@{DELETED}" for one in (CONTACT, OTHER))),
+    salesforce("cdc_delete_master", CONTACT),
+    salesforce("deleted_rows", CONTACT, OTHER),
     salesforce("cdc_undelete", CONTACT),
     salesforce("cdc_gap_update", CONTACT),
     salesforce("cdc_gap_overflow", ignored=("wildcard:GAP_OVERFLOW",)),

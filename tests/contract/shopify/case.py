@@ -52,9 +52,10 @@ MESSAGES = (
     shopify("orders_updated", "orders/updated", "orders-706405506930370084"),
     shopify("orders_create_guest", "orders/create", "order-450789002"),
     shopify("orders_create_nothing", "orders/create", ignored=("orders/create:no_address",)),
-    shopify("customers_merge_completed", "customers/merge", ignored=("customers/merge:completed",)),
+    shopify("orders_updated_linked", "orders/updated", "orders-7001"),
+    shopify("customers_merge_completed", "customers/merge", "7002"),
     shopify("customers_merge_failed", "customers/merge", ignored=("customers/merge:failed",)),
-    shopify("customers_redact", "customers/redact", ignored=("customers/redact",)),
+    shopify("customers_redact", "customers/redact"),
 )
 
 
