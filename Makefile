@@ -30,11 +30,12 @@ bench: $(READY) ## Measure, on Apache Kafka (needs Java 17 and Maven), and write
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 check: $(READY) ## Format, lint, types, import directions and the quick tests, in under a minute
-	@echo 'format'; $(BIN)/ruff format --check --quiet .
-	@echo 'lint'; $(BIN)/ruff check --quiet .
-	@echo 'types'; $(BIN)/mypy --no-error-summary
-	@echo 'import directions'; $(BIN)/lint-imports --no-logo
-	@echo 'quick tests'; $(BIN)/pytest $(QUICK) -m 'not (embedded or kafka or browser or slow)' $(PYTEST_ARGS)
+	@$(BIN)/mypy --no-error-summary & types=$$!; trap 'kill $$types 2>/dev/null || true' EXIT; \
+	echo 'format'; $(BIN)/ruff format --check --quiet .; \
+	echo 'lint'; $(BIN)/ruff check --quiet .; \
+	echo 'import directions'; $(BIN)/lint-imports --no-logo; \
+	echo 'quick tests'; $(BIN)/pytest $(QUICK) -n auto -m 'not (embedded or kafka or browser or slow)' $(PYTEST_ARGS); \
+	echo 'types, begun with the rest'; wait $$types
 
 format: $(READY) ## Format the code, and mend what the linter can
 	@$(BIN)/ruff format .
