@@ -46,7 +46,7 @@ def main() -> None:
 
     \b
     Try it, with nothing but Python:
-      writeback demo                     six stories, played live and checked
+      writeback demo                     nine stories, played live and checked
       writeback dev                      the same processes, until Ctrl-C
       writeback replay IN --out DIR      the rules alone, without a broker
     \b

@@ -26,7 +26,7 @@ from streams.sandbox import environment_for, shared_secrets
 LOOPBACK = "127.0.0.1"
 LOG_TAIL_LINES = 5
 BROKER_PORT, GATEWAY_PORT, ENGINE_PORT, SINKS_PORT, ADMIN_PORT = 9092, 8080, 6066, 6067, 8100
-ERASURE_KEY, KEY_BYTES = "WRITEBACK_ERASURE_KEY", 32
+ERASURE_KEY, STEWARD_TOKEN, KEY_BYTES = "WRITEBACK_ERASURE_KEY", "WRITEBACK_STEWARD_TOKEN", 32
 _WORKERS = ("engine", "sinks", "gateway")
 _COMMAND = "from streams.cli import main; main(prog_name='writeback')"
 
@@ -40,7 +40,8 @@ class Died(RuntimeError):
 class Stack:
     """All processes, their ports and their logs.
 
-    `fixed_ports` takes the well-known ports where they are free, so that addresses are the same the next time.
+    `fixed_ports` is for people: it takes the well-known ports where they are free, so that addresses are the same the
+    next time, and makes no stewards' token up, which nobody would know.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Stack:
         self._given = dict(os.environ if environment is None else environment)
         self._secrets = shared_secrets(self._given)
         self._erasure_key = self._given.get(ERASURE_KEY) or secrets.token_hex(KEY_BYTES)
+        self.steward_token = self._given.get(STEWARD_TOKEN) or ("" if fixed_ports else secrets.token_hex(KEY_BYTES))
         self._trickle_s = trickle_s
         self._ports = _ports(fixed_ports)
         self._own_broker = broker is None
@@ -69,7 +71,7 @@ class Stack:
     @property
     def secrets(self) -> list[str]:
         """Every secret that the processes share."""
-        return [*self._secrets.values(), self._erasure_key]
+        return [one for one in (*self._secrets.values(), self._erasure_key, self.steward_token) if one]
 
     @property
     def urls(self) -> dict[str, str]:
@@ -111,6 +113,7 @@ class Stack:
             **self._given,
             **environment_for(self.sandbox, self._secrets),
             ERASURE_KEY: self._erasure_key,
+            STEWARD_TOKEN: self.steward_token,
             "WRITEBACK_BOOTSTRAP": self.broker.bootstrap,
             "WRITEBACK_PROFILE": "embedded" if self.broker.kind == Embedded.kind else "kafka",
             "WRITEBACK_PARTITIONS": str(self._settings.partitions),

@@ -17,6 +17,7 @@ from streams.demo.settings import DemoSettings
 from streams.demo.stack import Stack
 from streams.sandbox import Person
 
+STEWARD = "Sam"
 ACTIVE = ("writeback_records_total", "writeback_commands_total", "writeback_receipts_total")
 
 
@@ -116,6 +117,16 @@ class World:
         """The explanation of the customer to whom a record belongs."""
         customer = await self.view("customers", "by", platform, record_id)
         return await self.view("explain", str(customer["customer_id"])) if customer else None
+
+    async def steward(self, action: str, **asked: Any) -> dict[str, Any]:
+        """What `writeback steward` does: ask, and wait for the answer; raises NotConverged where it is no yes."""
+        url = f"{self.stack.urls['engine']}/steward/{action}"
+        token = {"Authorization": f"Bearer {self.stack.steward_token}"}
+        async with self.session.post(url, json={"by": STEWARD, **asked}, headers=token) as answer:
+            told = dict(await answer.json())
+        if told.get("state") != "accepted":
+            raise NotConverged(f"engine: a steward's {action} was not taken: {told.get('reason', told.get('state'))}")
+        return told
 
     async def count(self, process: str, name: str, **labels: str) -> int:
         """The sum of a metric's samples with these labels."""

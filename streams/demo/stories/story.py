@@ -62,6 +62,17 @@ def phone(holding: Mapping[str, Any]) -> str:
     return str(holding["attributes"].get("phone") or "")
 
 
+def email(holding: Mapping[str, Any]) -> str:
+    """The e-mail address."""
+    return str(holding["attributes"].get("email") or "")
+
+
+def name(holding: Mapping[str, Any]) -> str:
+    """First and last name."""
+    held = holding["attributes"]
+    return " ".join(part for part in (held.get("first_name"), held.get("last_name")) if part)
+
+
 def email_consent(holding: Mapping[str, Any]) -> str:
     """The consent to marketing by e-mail, in the platform's own words."""
     return str(holding["consents"].get("email", "")).replace("_", " ")

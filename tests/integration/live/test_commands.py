@@ -93,7 +93,7 @@ def test_the_demo_ends_with_0_and_leaves_nothing_behind(started: list[Started], 
     demo = _start(started, "demo", tmp_path)
 
     assert demo.process.wait(TIMEOUT_S) == 0, demo.output
-    assert "6 stories converged" in demo.output
+    assert "9 stories converged" in demo.output
     assert re.search(r"echoes suppressed: [1-9]", demo.output)
     assert len(demo.ports) == 5
     assert _gone(demo.ports)
