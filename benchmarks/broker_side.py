@@ -101,3 +101,17 @@ def _before(message: Message, end: Offsets) -> bool:
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None and partition is not None and offset is not None
     return offset < end[topic, partition]
+
+
+def skip(bootstrap: str, group: str, topic: str) -> None:
+    """Let a group that has not begun yet begin behind what the topic holds now."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
+    try:
+        partitions = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
+        ends = [
+            TopicPartition(topic, each, consumer.get_watermark_offsets(TopicPartition(topic, each), _TIMEOUT_S)[1])
+            for each in partitions
+        ]
+        consumer.commit(offsets=ends, asynchronous=False)
+    finally:
+        consumer.close()

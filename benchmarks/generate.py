@@ -52,8 +52,13 @@ class _Person:
         self.decided_at = born_at
 
 
-def changes(count: int, customers: int, seed: int = 7, follows: float = FOLLOWS) -> Iterator[Keyed]:
-    """`count` changes of `customers` people, one every `STEP_MS` of Kafka time; 1 to 3 platforms tell of each act."""
+def changes(
+    count: int, customers: int, seed: int = 7, follows: float = FOLLOWS, first: int = 0
+) -> Iterator[Keyed]:
+    """`count` changes of `customers` people, one every `STEP_MS` of Kafka time; 1 to 3 platforms tell of each act.
+
+    `first`: the number of the first of the people.
+    """
     chance = random.Random(seed)
     people: dict[int, _Person] = {}
     following: list[tuple[int, int, str]] = []
@@ -62,7 +67,7 @@ def changes(count: int, customers: int, seed: int = 7, follows: float = FOLLOWS)
         if following and following[0][0] <= n:
             _, number, platform = heapq.heappop(following)
         else:
-            number, platform = chance.randrange(customers), chance.choice(PLATFORMS)
+            number, platform = first + chance.randrange(customers), chance.choice(PLATFORMS)
             _live(people.setdefault(number, _Person(number, at)), chance, at)
             for other in PLATFORMS:
                 if other != platform and chance.random() < follows:

@@ -6,7 +6,10 @@ PARTITIONS = 4
 
 
 class Contest(msgspec.Struct, frozen=True):
-    """One contender's task: fold every record of `topic` and write what the core says."""
+    """One contender's task: fold every record of `topic` and write what the core says.
+
+    `binding`: find the customer of each record by its identity row first.
+    """
 
     bootstrap: str
     topic: str
@@ -15,3 +18,4 @@ class Contest(msgspec.Struct, frozen=True):
     outputs: tuple[str, ...]
     partitions: int = PARTITIONS
     deciders: int = 0
+    binding: bool = False

@@ -15,12 +15,16 @@ from tests.property.vocabulary import policy
 
 NOON = 1_768_046_400_000
 POLICIES = tuple(policy({"identity": {"match": kinds}}) for kinds in (["external", "email"], ["email", "phone"]))
-EMAILS = ("ann@example.com", " ann@example.com", "Ann@Example.com", "noreply@example.com", "bo@example.com")
-EMAILS += ("ann@b\u00fccher.example", "ann@bu\u0308cher.example", "ann@xn--bcher-kva.example", "no address", "")
+EMAILS = (
+    *("ann@example.com", " ann@example.com", "Ann@Example.com", "noreply@example.com", "bo@example.com"),
+    *("ann@b\u00fccher.example", "ann@bu\u0308cher.example", "ann@xn--bcher-kva.example", "no address", ""),
+)
 PHONES = ("+14155550101", "415-555-0101", "+10000000000")
 EXTERNALS = ("loyalty:44", " loyalty:44", "crm:1", "@email:ann@example.com")
-CLAIMS = ("@email:ann@example.com", "@email:bo@example.com", "@email:noreply@example.com")
-CLAIMS += ("@email:ann@xn--bcher-kva.example", "@phone:+14155550101", "loyalty:44", "@email: ann@example.com")
+CLAIMS = (
+    *("@email:ann@example.com", "@email:bo@example.com", "@email:noreply@example.com"),
+    *("@email:ann@xn--bcher-kva.example", "@phone:+14155550101", "loyalty:44", "@email: ann@example.com"),
+)
 
 some_time = st.none() | st.integers(NOON - 2, NOON + 2)
 rows = st.builds(
