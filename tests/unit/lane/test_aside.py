@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,19 @@ def test_the_processes_end_with_the_worker(tmp_path: Path) -> None:
     made.aside.close()
     made.store.close()
     assert len(before) - len(children.read_text().split()) == 1
+
+
+async def test_a_signal_to_the_whole_group_is_left_to_the_worker(worker: Worker) -> None:
+    """It finishes its batch first; the processes end when it does."""
+    given = batch("counts", b"a")
+    await worker.aside.process(given, worker.rows(given))
+    for child in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+        os.kill(int(child), signal.SIGTERM)
+
+    rows = worker.rows(given)
+    await worker.aside.process(given, rows)
+
+    assert rows.written == {b"a": b"1"}
 
 
 def test_an_emit_survives_the_way_whole() -> None:
