@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from streams.web.rendering import render
-from streams.web.session import NOBODY, PERSON
+from streams.web.session import PERSON
 
 
 def shown(
@@ -43,7 +43,7 @@ def page_of(
 ) -> web.Response:
     """A page as HTML, for the person who asks; `here` is where signing in leads back to."""
     here = request.path_qs if request.method in ("GET", "HEAD") else "/"
-    text = render(template, person=request.get(PERSON, NOBODY), here=here, **given)
+    text = render(template, person=PERSON.get(), here=here, **given)
     return web.Response(text=text, status=status, headers=headers, content_type="text/html")
 
 

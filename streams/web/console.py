@@ -128,7 +128,8 @@ class Console:
         """The form for a pin's value or a merge's other customer."""
         state = await self._lookups.customer(fields.get("customer", ""))
         if state is None or state.erased_at is not None:
-            return refused(request, 404, "no living customer has this id")
+            found = declined or Declined(404, "unknown_customer", "no living customer has this id")
+            return refused(request, found.status, found.why)
         rule = self._lookups.policy.attributes.get(fields.get("attribute", ""))
         if fields["action"] == "pin" and rule is None:
             return refused(request, 422, "the policy has no such attribute")
@@ -184,11 +185,11 @@ class Console:
                 fields = await read_form(request, self._bytes_max)
             except Declined as declined:
                 return refused(request, declined.status, declined.why)
-            if not request[PERSON].acts:
+            if not PERSON.get().acts:
                 return refused(
                     request, 401, "sign in as a steward first; nothing was done", {"WWW-Authenticate": "Bearer"}
                 )
-            if not request[PERSON].marked(fields.get("mark", "")):
+            if not PERSON.get().marked(fields.get("mark", "")):
                 return refused(request, 403, "this form is not of your session; nothing was done")
             return await answer(request, fields)
 
@@ -239,7 +240,7 @@ def _confirm(request: web.Request, fields: Fields, draft: Draft, declined: Decli
         "draft": draft,
         "title": headline(draft.request),
         "hidden": hidden,
-        "by": fields.get("by", request[PERSON].by),
+        "by": fields.get("by", PERSON.get().by),
         "why": fields.get("why", ""),
         "limits": {"by": BY_CHARS_MAX, "why": WHY_CHARS_MAX},
         "problem": declined.why if declined is not None else "",

@@ -47,7 +47,7 @@ def protect(app: web.Application, access: Access) -> None:
 def _guard(access: Access) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[PERSON] = person_of(access, request.cookies, time.time())
+        PERSON.set(person_of(access, request.cookies, time.time()))
         response = _stopped(access, request) or await _answered(request, handler)
         response.headers.update(HEADERS)
         return response
@@ -63,7 +63,7 @@ def _stopped(access: Access, request: web.Request) -> web.Response | None:
         return stopped(access.steward_token, request)
     if not access.token and not local_name(request.host, access.node_url):
         return refused(request, 421, "without a token this server answers to the names of its own machine only")
-    if request.path in (SIGN_IN, SIGN_OUT) or request[PERSON].looks:
+    if request.path in (SIGN_IN, SIGN_OUT) or PERSON.get().looks:
         return None
     if not allowed(access.token, request.headers.get("Authorization")):
         if wants_page(request):

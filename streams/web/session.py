@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from streams.web.access import Access
@@ -20,8 +21,6 @@ Role: TypeAlias = Literal["view", "steward"]
 SESSION_S: Final = 28_800
 NAME_CHARS_MAX: Final = 100
 COOKIES: Final[Mapping[Role, str]] = {"view": "writeback_view", "steward": "writeback_steward"}
-PERSON: Final = "person"
-"""Where the guard leaves the Person with a request."""
 
 
 class Person(NamedTuple):
@@ -44,10 +43,12 @@ class Person(NamedTuple):
 
     def marked(self, given: str) -> bool:
         """Whether a form is one that this person got from us."""
-        return self.acts and hmac.compare_digest(given.encode(), self.mark.encode())
+        return self.acts and _same(given, self.mark)
 
 
 NOBODY: Final = Person()
+PERSON: Final[ContextVar[Person]] = ContextVar("person", default=NOBODY)
+"""Who sent the request that is being answered; the guard sets it for each one."""
 
 
 def person_of(access: Access, cookies: Mapping[str, str], now_s: float) -> Person:
@@ -71,12 +72,16 @@ def sealed(token: str, role: Role, name: str, now_s: float) -> str:
 def opened(token: str, role: Role, cookie: str, now_s: float) -> str | None:
     """The name in a cookie that was sealed with this token and has not ended; None for any other."""
     said, _, signature = cookie.rpartition(".")
-    if not token or not hmac.compare_digest(signature.encode(), _mac(token, role, said).encode()):
+    if not token or not _same(signature, _mac(token, role, said)):
         return None
     ends, _, named = said.split(".")
     if int(ends) <= now_s:
         return None
     return base64.urlsafe_b64decode(named + "=" * (-len(named) % 4)).decode(errors="replace")
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode())
 
 
 def _mac(token: str, purpose: str, said: str) -> str:

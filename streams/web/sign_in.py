@@ -26,7 +26,7 @@ NAMELESS: Final = "a steward needs a name; it is kept with every act"
 def asks_for_token(request: web.Request, access: Access) -> web.Response:
     """The form in the place of a page that needs the view token."""
     here = request.path_qs if request.method in ("GET", "HEAD") else "/"
-    return _form(request, access, here, 401 if not request[PERSON].looks else 200)
+    return _form(request, access, here, 401 if not PERSON.get().looks else 200)
 
 
 def add_sign_in(app: LaneApp, access: Access) -> None:
@@ -98,7 +98,7 @@ def _signed_in(request: web.Request, access: Access, roles: list[Role], name: st
 
 
 def _form(request: web.Request, access: Access, then: str, status: int = 200, why: str = "") -> web.Response:
-    person: Person = request[PERSON]
+    person: Person = PERSON.get()
     views = bool(access.token) and not person.looks and not allowed(access.token, request.headers.get("Authorization"))
     # Not Basic: that would have the browser ask by a window of its own.
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from selenium import webdriver
@@ -15,9 +16,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.unit.web.site import ANN, HOME, NOON, OLD_HOME, PHONE, Told, open_site
+from tests.browser.office import STEWARD_TOKEN, VIEW_TOKEN, Office, told
+from tests.unit.web.site import NOON, open_site
 
-WIDE, PHONE_SCREEN = (1280, 900), (390, 844)
+WIDE, PHONE_SCREEN, SMALL = (1280, 900), (390, 844), (320, 640)
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -28,7 +30,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-CUSTOMER = "C/1 ä"
 
 
 @pytest.fixture(scope="session")
@@ -53,42 +54,28 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the views."""
-    with open_site(tmp_path_factory.mktemp("site"), told().rows(), now=NOON + 60_000) as url:
+    """The address of the views; nobody acts here."""
+    directory = tmp_path_factory.mktemp("site")
+    with open_site(directory, Office(told(), directory), now=NOON + 60_000) as url:
         yield url
 
 
-def told() -> Told:
-    """A customer of three records: what differs, waits, is in flight and was refused, and a consent of each kind."""
-    story = Told(acknowledge=False)
-    long_id = "gid://shopify/Customer/7064055069303700841234567890"
+class Desk(NamedTuple):
+    """A console of one's own, with tokens, and the engine behind it."""
 
-    def values(record: str, second: int, **said: object) -> object:
-        return story.values(record, second, CUSTOMER, **said)
+    url: str
+    office: Office
 
-    values(f"storefront:{long_id}", 0, first_name="Ann", last_name="Lee-Featherstonehaugh", email=ANN, phone=PHONE)
-    values(f"storefront:{long_id}", 1, shipping_address=(HOME, 0.97))
-    values("crm:0031a00000AbCdE", 2, first_name="Anna", last_name="Lee-Featherstonehaugh", email=ANN)
-    values("crm:0031a00000AbCdE", 3, shipping_address=(OLD_HOME, 0.5), billing_address=OLD_HOME)
-    refused = values("esp:01HX", 4, phone="+14155550101", first_name="Ann")
-    story.consent(
-        f"storefront:{long_id}",
-        5,
-        "opt_in",
-        customer=CUSTOMER,
-        explicit=True,
-        method="checkbox",
-        evidence={"form": "checkout"},
-    )
-    story.consent(f"storefront:{long_id}", 8, "opt_out", customer=CUSTOMER, explicit=True, method="unsubscribe_link")
-    story.consent("crm:0031a00000AbCdE", 9, "opt_in", customer=CUSTOMER, method="batch")
-    story.consent(
-        "esp:01HX", 10, "opt_in", PHONE, customer=CUSTOMER, explicit=True, method="keyword", evidence={"text": "START"}
-    )
-    for number, command in enumerate(refused.commands):
-        if command.op == "update":
-            story.answer(refused, "refused" if command.platform == "crm" else "applied", 11 + number, number)
-    return story
+
+@pytest.fixture
+def desk(tmp_path: Path, chromium: webdriver.Chrome) -> Iterator[Desk]:
+    """A console for one test; the browser forgets it afterwards."""
+    office = Office(told(), tmp_path)
+    tokens = {"view_token": VIEW_TOKEN, "steward_token": STEWARD_TOKEN}
+    with open_site(tmp_path, office, now=NOON + 60_000, **tokens) as url:
+        yield Desk(url, office)
+        chromium.get("about:blank")
+        chromium.execute_cdp_cmd("Network.clearBrowserCookies", {})
 
 
 _TEXTS = """

@@ -12,7 +12,8 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.conftest import CUSTOMER, PHONE_SCREEN, WIDE, Screen
+from tests.browser.conftest import PHONE_SCREEN, WIDE, Screen
+from tests.browser.office import CUSTOMER
 from tests.unit.web.site import ANN, PHONE
 
 pytestmark = pytest.mark.browser

@@ -140,11 +140,11 @@ class Told:
         receipt["at"] = format_time(NOON + second * 1000)
         self.pipeline.feed("receipts", receipt, NOON + second * 1000)
 
-    def ask(self, second: int, action: str, **asked: Any) -> None:
-        """A steward's request."""
+    def ask(self, second: int, action: str, **asked: Any) -> Any:
+        """A steward's request; returns its output."""
         at = NOON + second * 1000
         request = {"request_id": f"ask-{second}", "customer_id": "C1", "action": action, "at": format_time(at)}
-        self.pipeline.feed("steward", request | {"by": "a steward"} | asked, at)
+        return self.pipeline.feed("steward", request | {"by": "a steward"} | asked, at)
 
     def rows(self) -> Rows:
         """The tables as the engine would keep them."""
@@ -195,6 +195,13 @@ class Visitor:
         async with self._session.post(url, headers=headers, **given) as answer:
             return answer.status, _read(answer.content_type, await answer.read())
 
+    async def send(self, path: str, fields: dict[str, str], **headers: str) -> tuple[int, str, Any]:
+        """Status, page and headers of a form that is sent as a browser sends it."""
+        given = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", **headers}
+        url = URL(self.url + path, encoded=True)
+        async with self._session.post(url, data=fields, headers=given, allow_redirects=False) as answer:
+            return answer.status, await answer.text(), answer.headers
+
     async def page(self, path: str) -> str:
         """A page as a browser gets it."""
         status, text, _ = await self.get(path, Accept="text/html,application/xhtml+xml,*/*;q=0.8")
@@ -217,7 +224,8 @@ async def visiting(directory: Path, rows: Rows, **settings: Any) -> AsyncIterato
     try:
         await listener.start()
         port = runner.addresses[0][1]
-        async with aiohttp.ClientSession() as session:
+        jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address without a name
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
             yield Visitor(f"http://127.0.0.1:{port}", session)
     finally:
         await runner.cleanup()

@@ -18,7 +18,7 @@ TOKEN = "a-token"
 PAGE = "text/html,application/xhtml+xml,*/*;q=0.8"
 PATHS = (
     "/",
-    "/find?q=x",
+    "/reviews",
     "/customers/C1",
     "/customers/by/crm/r1",
     "/customers/by/email/a@example.com",
@@ -148,7 +148,7 @@ def test_a_request_that_cannot_be_parsed_leaves_no_value_in_the_log(
 async def test_what_is_asked_reaches_no_log_at_any_level(visit: Visit, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with visit(rows()) as visitor:
-        for path in (f"/consents/{ANN}", f"/customers/by/email/{ANN}", "/customers/by/crm/r1", f"/find?q={ANN}"):
+        for path in (f"/consents/{ANN}", f"/customers/by/email/{ANN}", "/customers/by/crm/r1", "/reviews"):
             await visitor.get(path)
             await visitor.get(path, Accept=PAGE)
 

@@ -58,8 +58,9 @@ async def test_the_links_of_a_page_lead_to_its_customer(visit: Visit, name: str)
     async with visit(told.rows()) as visitor:
         page = await visitor.page(f"/customers/by/crm/{quote(name, safe='').replace('.', '%2E')}")
         links = [unescape(link) for link in re.findall(r'href="(/[^"]*)"', page)]
-        assert len(links) == 4
-        for link in links:
+        about = [link for link in links if not link.startswith("/reviews")]
+        assert len(about) == 6
+        for link in about:
             assert name in unescape(await visitor.page(link)) or link == "/"
 
 
@@ -150,7 +151,7 @@ async def test_a_page_is_for_those_who_ask_for_one(visit: Visit, accept: str, ki
         _, _, headers = await visitor.get("/", Accept=accept)
 
     assert headers["Content-Type"] == f"{kind}; charset=utf-8"
-    assert headers["Vary"] == "Accept, Authorization"
+    assert headers["Vary"] == "Accept, Authorization, Cookie"
 
 
 async def test_several_holders_of_a_contact_point_are_listed(visit: Visit) -> None:
@@ -181,26 +182,6 @@ async def test_the_most_restrictive_consent_over_the_customers_is_shown_first(vi
     assert body["customers"]["C1"] == [{**marketing, "state": "opted_in", "sendable": True, "reasons": []}]
     assert body["customers"]["C2"] == [out]
     assert page.index("must not be sent to") < page.index("may be sent to</span>")
-
-
-@pytest.mark.parametrize(
-    ("asked", "path"),
-    [
-        ("C1", "/customers/C1"),
-        (" crm:a/b ", "/customers/by/crm/a%2Fb"),
-        ("nowhere:1", "/customers/nowhere:1"),
-        ("Ann@Example.com", "/customers/by/email/ann@example.com"),
-        ("(415) 555-0100", "/consents/+14155550100"),
-        ("//evil.example.com", "/customers/%2F%2Fevil.example.com"),
-        ("..", "/customers/%2E%2E"),
-        ("", "/"),
-    ],
-)
-async def test_what_a_person_types_leads_to_the_page_that_answers_it(visit: Visit, asked: str, path: str) -> None:
-    async with visit() as visitor:
-        status, _, headers = await visitor.get(f"/find?q={quote(asked, safe='')}")
-
-    assert (status, headers["Location"]) == (303, path)
 
 
 async def test_values_are_text_and_never_markup(visit: Visit) -> None:
