@@ -82,8 +82,9 @@ def _home(person: Person) -> str:
 
 async def _apart(world: World, contact: str, account: str) -> str:
     """The customer that the contact is alone; raises NotConverged where it is not."""
-    customers = await customers_of(world, [contact, account])
-    if len(customers) != len(set(customers.values())):
+    records = [contact, account]
+    customers = await customers_of(world, records)
+    if len(set(customers.values())) != len(records):
         raise NotConverged("engine: the unlinked contact is not a customer of its own")
     return customers[contact]
 
