@@ -28,13 +28,14 @@ GIVEN_UP_MAX: Final = 64
 class Past(msgspec.Struct, array_like=True):
     """What was. Of a record: since when it has its e-mail address, and the keys of those that it had before.
 
-    Of an address: the last customer that let go of it, and until when that one had it.
+    Of an address: the last customer that let go of it, until when that one had it, and which records gave it up.
     """
 
     email_at: Millis | None = None
     given_up: list[str] = []
     customer: str = ""
     until: Millis = 0
+    records: list[str] = []
 
 
 class Closed(msgspec.Struct, frozen=True, array_like=True, tag=30):
@@ -115,17 +116,24 @@ def first_email(row: Row, change: Change, at: Millis) -> None:
         row.past = Past(at)
 
 
+def still_had(row: Row, claims: tuple[str, ...]) -> tuple[str, ...]:
+    """What a record claimed on its way, without what it has given up since: for an answer that comes again."""
+    return claims if row.past is None else tuple(one for one in claims if one not in row.past.given_up)
+
+
 def _let_go(hop: Hop, key: str, gone: GivenUp, policy: Policy) -> None:
     row = hop.row
     if gone.record in row.claimers:
         row.claimers.remove(gone.record)
+        records = row.past.records if row.past is not None and row.past.customer in ("", row.customer) else []
+        row.past = Past(records=[*(one for one in records if one != gone.record), gone.record][-GIVEN_UP_MAX:])
         if not any(_holds(name, policy) for name in row.claimers):
-            row.past = Past(customer=row.customer or gone.customer, until=gone.until)
+            row.past.customer, row.past.until = row.customer or gone.customer, gone.until
             row.customer, row.claimers, row.first = None, [], ""
     elif row.customer is None or row.tentative:
         if row.past is None:
-            row.past = Past(customer=gone.customer, until=gone.until)
-    elif row.customer != gone.customer:
+            row.past = Past(customer=gone.customer, until=gone.until, records=[gone.record])
+    elif row.customer != gone.customer and (row.past is None or row.past.customer != gone.customer):
         meet(hop, gone.customer, row.customer, gone.record, kind_of(key), gone.change_id, True)
 
 
@@ -159,6 +167,11 @@ def succeed(hop: Hop, key: str, claim: Claim, past: Past, at: Millis) -> None:
 
 
 def is_stale(row: Row, claim: Claim, at: Millis) -> bool:
-    """A claim from a time before its customer let go of the address, which is somebody else's now."""
+    """A claim from before its customer let go of the address, which comes late or again."""
     past = row.past
     return past is not None and past.customer == claim.customer and at < past.until
+
+
+def adds_nothing(row: Row, claim: Claim, at: Millis) -> bool:
+    """It comes from a record that has itself given the address up since."""
+    return is_stale(row, claim, at) and row.past is not None and claim.record in row.past.records

@@ -22,11 +22,13 @@ from streams.core.given_up import (
     GivenUp,
     GivingUp,
     Past,
+    adds_nothing,
     first_email,
     former,
     give_up,
     given_up_by,
     is_stale,
+    still_had,
     succeed,
     takes,
 )
@@ -312,7 +314,7 @@ def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
         turn_away(hop, key, bound)
         return
     if row.joined and not row.pending:
-        _claim_all(hop, key, row.customer or "", bound.claims, "")
+        _claim_all(hop, key, row.customer or "", still_had(row, bound.claims), "")
         if row.customer != bound.customer:
             meet(hop, row.customer or "", bound.customer, key, bound.by, "")
         return
@@ -371,6 +373,8 @@ def _claim(hop: Hop, key: str, claim: Claim, at: Millis, policy: Policy) -> None
     A tentative claim, by a record that may yet find another customer, gives way to any that is made in earnest.
     """
     row, said_at = hop.row, claim.at or at
+    if adds_nothing(row, claim, said_at):
+        return
     past = given_up_by(row)
     if row.customer is None or row.tentative:
         row.customer = claim.customer

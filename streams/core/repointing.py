@@ -131,6 +131,10 @@ def _moved(hop: Hop, moved: Moved) -> None:
     if row.customer in moved.names:
         row.customer = moved.survivor
         hop.sends.extend((claimed, moved) for claimed in row.claimed)
+        if row.past is not None:
+            hop.sends.extend((had, moved) for had in row.past.given_up)
+    if row.past is not None and row.past.customer in moved.names:
+        row.past.customer = moved.survivor
 
 
 def _parted(hop: Hop, key: str, parted: Parted) -> None:
