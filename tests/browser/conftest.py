@@ -12,8 +12,10 @@ from typing import NamedTuple
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.office import STEWARD_TOKEN, VIEW_TOKEN, Office, told
@@ -121,13 +123,52 @@ _FAINT = (
 """
 )
 
+_UNSOUND = """
+  const found = [];
+  const shown = one => one.getClientRects().length > 0;
+  const named = one => {
+    const by = (one.getAttribute('aria-labelledby') || '').split(' ').map(id => document.getElementById(id));
+    const texts = [one.getAttribute('aria-label'), one.textContent, one.title,
+      ...by.map(each => each && each.textContent), ...[...(one.labels || [])].map(label => label.textContent)];
+    return texts.some(text => text && text.trim());
+  };
+  for (const one of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')) {
+    const typed = ['INPUT', 'TEXTAREA', 'SELECT'].includes(one.tagName);
+    if (shown(one) && !(typed ? [...one.labels].some(label => label.textContent.trim()) : named(one)))
+      found.push(`no name: ${one.tagName}`);
+  }
+  for (const one of document.querySelectorAll('[role=region], section[aria-labelledby], article[aria-labelledby]'))
+    if (!named({getAttribute: name => one.getAttribute(name), textContent: '', title: ''}))
+      found.push(`no name: ${one.tagName}`);
+  const levels = [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(one => Number(one.tagName[1]));
+  const firsts = levels.filter(level => level === 1).length;
+  if (firsts !== 1) found.push(`not one h1: ${firsts}`);
+  levels.forEach((level, place) => {
+    if (place && level > levels[place - 1] + 1) found.push(`heading skips from ${levels[place - 1]} to ${level}`);
+  });
+  const ids = [...document.querySelectorAll('[id]')].map(one => one.id);
+  for (const id of new Set(ids.filter((id, place) => ids.indexOf(id) !== place)))
+    found.push(`the id is there twice: ${id}`);
+  for (const one of document.querySelectorAll('[tabindex]'))
+    if (one.tabIndex > 0) found.push(`order of the keyboard is changed: ${one.tagName}`);
+  for (const one of document.querySelectorAll('table'))
+    if (!one.caption || !one.querySelector('th[scope]')) found.push('a table without caption or scopes');
+  for (const one of document.querySelectorAll('[aria-describedby], [aria-labelledby]'))
+    for (const id of (one.getAttribute('aria-describedby') || one.getAttribute('aria-labelledby')).trim().split(/ +/))
+      if (!document.getElementById(id)) found.push(`points to nothing: ${id}`);
+  if (!document.documentElement.lang) found.push('no language');
+  if (document.querySelectorAll('main').length !== 1) found.push('not one main');
+  if (document.querySelector('script, [onclick], [style]')) found.push('a script or a style in an element');
+  return found;
+"""
+
 
 class Screen:
     """A browser window of one size and scheme, on one page after another."""
 
     def __init__(self, chromium: webdriver.Chrome, site: str, size: tuple[int, int], dark: bool = False) -> None:
         self.chromium = chromium
-        self._site = site
+        self.site = site
         metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
         chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
@@ -136,7 +177,7 @@ class Screen:
 
     def open(self, path: str) -> None:
         """Go to a page."""
-        self.chromium.get(self._site + path)
+        self.chromium.get(self.site + path)
 
     @property
     def text(self) -> str:
@@ -161,6 +202,37 @@ class Screen:
             reached.append(active.get_attribute("href") or "")
         return reached
 
+    @property
+    def active(self) -> WebElement:
+        """What has the keyboard."""
+        return self.chromium.switch_to.active_element
+
+    def keys(self, *typed: str) -> None:
+        """Press keys, wherever the keyboard is."""
+        ActionChains(self.chromium).send_keys(*typed).perform()
+
+    def tab_to(self, name: str) -> None:
+        """Press Tab until the field of this id is reached."""
+        for _ in range(100):
+            if self.active.get_attribute("id") == name:
+                return
+            self.keys(Keys.TAB)
+        raise AssertionError(f"the Tab key does not reach {name}")
+
+    def until(self, script: str) -> None:
+        """Wait until a script says yes."""
+        WebDriverWait(self.chromium, 10).until(lambda chromium: chromium.execute_script(script))
+
+    def unsound(self) -> list[str]:
+        """What a person with a screen reader or a keyboard would stumble over."""
+        return list(self.chromium.execute_script(_UNSOUND))
+
+    def loaded(self) -> list[str]:
+        """Whatever the page has fetched beside itself."""
+        return list(
+            self.chromium.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")
+        )
+
     def problems(self) -> list[str]:
         """What the browser complained of since it was asked last."""
         return [entry["message"] for entry in self.chromium.get_log("browser")]
@@ -182,7 +254,7 @@ class Screen:
 
     def until_at(self, path: str) -> None:
         """Wait for the page of this path to be there."""
-        wanted = self._site + path
+        wanted = self.site + path
         WebDriverWait(self.chromium, 10).until(
             lambda chromium: (
                 chromium.current_url == wanted and chromium.execute_script("return document.readyState") == "complete"
