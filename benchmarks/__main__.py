@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks import generate, latency, machine, report, throughput
+from benchmarks import generate, identity, identity_report, latency, machine, report, throughput
 from benchmarks.environments import can_compile, product, quix_python
 from benchmarks.terminal import Terminal
 
+_ASKED_S = 20.0
 _DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
@@ -28,6 +29,8 @@ _DOCS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 @click.option("--rate", default=200, show_default=True, help="Webhooks a second for the latency.")
 @click.option("--seconds", default=30, show_default=True, help="How long, after a warm-up.")
 @click.option("--quix/--no-quix", default=True, help="Run Quix Streams, in an environment of its own.")
+@click.option("--identity/--no-identity", "known", default=True, help="Measure binding and look-ups, too.")
+@click.option("--records", default=1_000_000, show_default=True, help="Known records there.")
 @click.option("--compiled/--plain", default=True, help="The core as it is deployed, where a C compiler is found.")
 @click.option("--out", type=click.Path(path_type=Path), default=_DOCS, help="Where to write the page.")
 def main(
@@ -39,6 +42,8 @@ def main(
     rate: int,
     seconds: int,
     quix: bool,
+    known: bool,
+    records: int,
     compiled: bool,
     out: Path,
 ) -> None:
@@ -52,7 +57,8 @@ def main(
     found = throughput.compare(plan, terminal)
     terminal.table(report.HEADER, report.rows(found))
     soon = _latency(home, rate, seconds, terminal)
-    out.write_text(report.page(facts, plan, found, soon))
+    bound = _identity(identity.Plan(records, changes, rounds, _ASKED_S, home), terminal) if known else None
+    out.write_text(report.page(facts, plan, found, soon, bound))
     terminal.say(f"written to {out}")
 
 
@@ -62,6 +68,13 @@ def _latency(home: Path, rate: int, seconds: int, terminal: Terminal) -> latency
     with throughput.full_speed() as broker, terminal.progress(f"{rate} webhooks a second", webhooks) as progress:
         found = latency.measure(broker, home, rate, seconds, progress)
     terminal.say(report.latency_line(found))
+    return found
+
+
+def _identity(plan: identity.Plan, terminal: Terminal) -> identity.Findings:
+    found = identity.measure(plan, terminal)
+    terminal.table(identity_report.COST_HEADER, identity_report.cost_rows(found.cost))
+    terminal.table(identity_report.ANSWERS_HEADER, identity_report.answers_rows(found.answers))
     return found
 
 

@@ -52,9 +52,7 @@ class _Person:
         self.decided_at = born_at
 
 
-def changes(
-    count: int, customers: int, seed: int = 7, follows: float = FOLLOWS, first: int = 0
-) -> Iterator[Keyed]:
+def changes(count: int, customers: int, seed: int = 7, follows: float = FOLLOWS, first: int = 0) -> Iterator[Keyed]:
     """`count` changes of `customers` people, one every `STEP_MS` of Kafka time; 1 to 3 platforms tell of each act.
 
     `first`: the number of the first of the people.

@@ -51,6 +51,7 @@ class People:
         self.records = records
         self.customers = round(records / RECORDS_PER_CUSTOMER)
         self._partitions = partitions
+        self._known_names: dict[int, list[bytes]] = {}
 
     @property
     def numbers(self) -> range:
@@ -104,11 +105,11 @@ class People:
 
     def _names(self, number: int) -> list[bytes]:
         """What tells one customer's rows from another's, all of the same length; the number last, as others hold it."""
-        return [
-            *(self._record_id(platform, number).encode() for platform in _platforms(number)),
-            _phone(number).encode(),
-            b"%d" % number,
-        ]
+        found = self._known_names.get(number)
+        if found is None:
+            records = [self._record_id(platform, number).encode() for platform in _platforms(number)]
+            found = self._known_names[number] = [*records, _phone(number).encode(), b"%d" % number]
+        return found
 
     def _record_id(self, platform: str, number: int) -> str:
         home = number % self._partitions

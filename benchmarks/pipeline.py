@@ -19,7 +19,7 @@ from streams.brokers.process import Process
 from streams.lane import ensure_topics
 from streams.policy import load_policy
 from streams.runtime.topics import topic_specs
-from streams.sandbox import environment_for
+from streams.sandbox import environment_for, shared_secrets
 from streams.sandbox.wiring import SIMULATORS
 
 _COMMAND = "from streams.cli import main; main(prog_name='writeback')"
@@ -46,6 +46,20 @@ def running(broker: Broker, home: Path, secrets: Mapping[str, str]) -> Iterator[
                 process.stop(_STOP_TIMEOUT_S)
 
 
+@contextmanager
+def engine(broker: Broker, home: Path, timeout_s: float) -> Iterator[tuple[str, int]]:
+    """The address and the process of an engine with one decider, once it has recovered what its changelogs hold."""
+    with tempfile.TemporaryDirectory(prefix="writeback-bench-") as directory:
+        workdir, port = Path(directory), free_port()
+        environ = {**_environment(broker, home, shared_secrets({}), workdir), "WRITEBACK_DECIDERS": "1"}
+        process = _start("engine", port, home, environ, workdir)
+        try:
+            _wait(f"http://127.0.0.1:{port}/readyz", process, timeout_s)
+            yield f"http://127.0.0.1:{port}", process.pid
+        finally:
+            process.stop(_STOP_TIMEOUT_S)
+
+
 def _environment(broker: Broker, home: Path, secrets: Mapping[str, str], workdir: Path) -> dict[str, str]:
     platforms = {each.platform: _NOWHERE for each in SIMULATORS}
     return {
@@ -65,8 +79,8 @@ def _start(name: str, port: int, home: Path, environ: Mapping[str, str], workdir
     return Process(argv, workdir / f"{name}.log", home, environ)
 
 
-def _wait(url: str, process: Process) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
+def _wait(url: str, process: Process, timeout_s: float = _START_TIMEOUT_S) -> None:
+    deadline = time.monotonic() + timeout_s
     while not _ready(url):
         if process.exit_code is not None or time.monotonic() > deadline:
             raise Failed(f"not ready: {process.log_tail()}")

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks import generate
+from benchmarks import generate, identity_report
+from benchmarks.identity import Findings
 from benchmarks.latency import Latency
 from benchmarks.race import POLL_INTERVAL_S
 from benchmarks.settings import PARTITIONS
@@ -40,8 +41,8 @@ def _row(standing: Standing, engine: Standing) -> tuple[str, ...]:
     )
 
 
-def page(facts: dict[str, str], plan: Plan, found: Comparison, soon: Latency) -> str:
-    """The page in Markdown."""
+def page(facts: dict[str, str], plan: Plan, found: Comparison, soon: Latency, known: Findings | None = None) -> str:
+    """The page in Markdown, without the section on identity where that was not measured."""
     return _PAGE.format(
         machine="\n".join(f"- {name}: {value}" for name, value in facts.items()),
         table=_markdown(HEADER, rows(found)),
@@ -60,7 +61,14 @@ def page(facts: dict[str, str], plan: Plan, found: Comparison, soon: Latency) ->
         deciders=DECIDERS,
         poll_ms=POLL_INTERVAL_S * 1000,
         rounds=plan.rounds,
+        identity=_identity(known) if known is not None else "",
     )
+
+
+def _identity(known: Findings) -> str:
+    table = _markdown(identity_report.COST_HEADER, identity_report.cost_rows(known.cost))
+    answers = _markdown(identity_report.ANSWERS_HEADER, identity_report.answers_rows(known.answers))
+    return "\n" + identity_report.section(known, table, answers)
 
 
 def latency_line(found: Latency) -> str:

@@ -11,7 +11,19 @@ from benchmarks.settings import Contest
 from streams.codec.internal import encode
 from streams.core.decide import check_change
 from streams.core.rules import Policy
-from streams.lane import Batch, BatchTable, Done, Emit, LaneApp, Processor, Rows, ensure_topics, lane_agent, make_app, run
+from streams.lane import (
+    Batch,
+    BatchTable,
+    Done,
+    Emit,
+    LaneApp,
+    Processor,
+    Rows,
+    ensure_topics,
+    lane_agent,
+    make_app,
+    run,
+)
 from streams.policy import load_policy
 from streams.runtime import topics
 from streams.runtime.binder import Binder

@@ -1,0 +1,37 @@
+"""Identity with many known records: what binding costs, how soon a look-up is answered, how much memory it takes."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import binding, lookups
+from benchmarks.terminal import Terminal
+
+FEWER = 10
+"""Memory and look-ups are measured with so many times fewer records, too, to see what grows with them."""
+
+
+class Plan(NamedTuple):
+    """How much of what to run; `seconds` of look-ups after the warm-up."""
+
+    records: int
+    changes: int
+    rounds: int
+    seconds: float
+    home: Path
+
+
+class Findings(NamedTuple):
+    """All that one run found out; `answers` with fewer records first."""
+
+    plan: Plan
+    cost: binding.Cost
+    answers: tuple[lookups.Answers, ...]
+
+
+def measure(plan: Plan, terminal: Terminal) -> Findings:
+    """Each part on a broker of its own."""
+    cost = binding.compare(binding.Plan(plan.records, plan.changes, plan.rounds, plan.home), terminal)
+    answers = tuple(
+        lookups.measure(records, plan.seconds, plan.home, terminal) for records in (plan.records // FEWER, plan.records)
+    )
+    return Findings(plan, cost, answers)
