@@ -227,9 +227,9 @@ def _framed(message: bytes) -> bytes:
 
 def serve(number: int, make: Callable[[bytes], Processor], counts: Callable[[], Counts]) -> None:
     """Decide batches until the worker is gone. `make` gets the greeting; `counts` what was counted since the last."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for told in (signal.SIGINT, signal.SIGTERM):
         # Where the whole group is told to stop, the worker hears it, finishes its batches, and then closes the socket.
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(told, signal.SIG_IGN)
     with socket.socket(fileno=number) as worker:
         end = _Worker(worker)
         greeting = end.receive()
