@@ -74,7 +74,7 @@ class Console:
             return refused(request, declined.status, declined.why)
         asked = fields.get("q", "")
         if not asked:
-            return web.Response(status=303, headers={"Location": "/"})
+            return await _begin(request)
         found = await self._holders(asked)
         if len(found) == 1 and "consents" not in fields:
             return web.Response(status=303, headers={"Location": f"/customers/{quoted(found[0])}"})
@@ -84,12 +84,14 @@ class Console:
         return page_of(request, "consents.html", {"view": consents})
 
     async def _holders(self, asked: str) -> list[str]:
-        """The customers that a contact point, a record's name or an id leads to."""
-        kind, *names = self._lookups.path_of(asked)
-        if kind == "consents" or names[:2] == ["by", "email"]:
-            return await self._lookups.customers_at(names[-1])
-        bound = await self._lookups.customer_of(*names[1:]) if names[0] == "by" else names[0]
-        return [bound] if bound is not None and await self._lookups.customer(bound) is not None else []
+        """The customers that a contact point, a record's name or else an id leads to."""
+        path = self._lookups.path_of(asked)
+        if path[0] == "consents" or path[1:3] == ("by", "email"):
+            held = await self._lookups.customers_at(path[-1])
+        else:
+            bound = await self._lookups.customer_of(*path[2:]) if path[1] == "by" and len(path) == 4 else None
+            held = [bound] if bound is not None else []
+        return held or ([asked] if await self._lookups.customer(asked) is not None else [])
 
     # Acting
 
@@ -199,9 +201,16 @@ class Console:
 def add_console(app: LaneApp, console: Console) -> None:
     """Searching, asking for an act, and acting: all by POST."""
     router = application(app).router
+    for path in (SEARCH, ASK, ACT):
+        router.add_get(path, _begin)
     router.add_post(SEARCH, console.search)
     router.add_post(ASK, console.form(console.ask))
     router.add_post(ACT, console.form(console.act))
+
+
+async def _begin(request: web.Request) -> web.Response:
+    """Who comes back to the address of a form begins anew."""
+    return web.Response(status=303, headers={"Location": "/"})
 
 
 def drafted(fields: Fields) -> dict[str, Any]:

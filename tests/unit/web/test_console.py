@@ -58,6 +58,9 @@ async def signed_in(visit: Visit, rows: Rows, **settings: Any) -> AsyncIterator[
         ("Bo@Example.com", "/customers/C%2F2"),
         ("(415) 555-0100", "/customers/C%2F2"),
         ("C/2", "/customers/C%2F2"),
+        ("by", "/customers/by"),
+        ("4155550177", "/customers/4155550177"),
+        ("esp:e", "/customers/esp:e"),
         ("", "/"),
     ],
 )
@@ -67,6 +70,8 @@ async def test_what_a_person_types_leads_to_the_customer_and_the_address_holds_t
     told = Told()
     told.values("crm:a/b", 0, "C1", first_name="Ann")
     told.values("crm:c", 1, "C/2", email="bo@example.com", phone=PHONE)
+    for number, customer in enumerate(("by", "4155550177", "esp:e")):
+        told.values(f"crm:{number}", 2, customer, first_name="Di")
     async with visit(told.rows()) as visitor:
         status, _, headers = await visitor.send("/search", {"q": typed})
 
@@ -112,6 +117,22 @@ async def test_what_a_person_types_reaches_no_log(visit: Visit, caplog: pytest.L
             await steward.send(path, fields)
 
     assert not [value for value in (ANN, PHONE, "confirmed", "Sam") if value in caplog.text]
+
+
+async def test_searching_needs_the_view_token(visit: Visit) -> None:
+    async with visit(people(), **TOKENS) as visitor:
+        status, page, _ = await visitor.send("/search", {"q": "C1"})
+
+    assert status == 401
+    assert "View token" in page
+
+
+@pytest.mark.parametrize("path", ["/search", "/console/ask", "/console/act"])
+async def test_who_comes_back_to_the_address_of_a_form_begins_anew(visit: Visit, path: str) -> None:
+    async with visit() as visitor:
+        status, _, headers = await visitor.get(path)
+
+    assert (status, headers["Location"]) == (303, "/")
 
 
 # Asking
@@ -210,6 +231,19 @@ async def test_what_makes_no_sense_is_said_where_it_was_typed(
     assert found == status, text
     assert said.lower() in text.lower()
     assert rows.sent == []
+
+
+async def test_what_was_typed_is_shown_again_as_text_and_never_as_markup(visit: Visit) -> None:
+    typed = '"><script>alert(1)</script>'
+    async with signed_in(visit, people()) as steward:
+        fields = {"mark": steward.mark, "action": "merge", "customer": "C1", "with": typed}
+        _, merge, _ = await steward.visitor.send("/console/ask", fields)
+        pin = {**PIN, "mark": steward.mark, "attribute": "first_name", "value": typed}
+        _, confirm, _ = await steward.visitor.send("/console/ask", pin)
+
+    for page in (merge, confirm):
+        assert "&lt;script&gt;" in page
+        assert "<script" not in page
 
 
 # Acting
