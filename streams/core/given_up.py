@@ -14,7 +14,7 @@ import msgspec
 
 from streams.core import canonical
 from streams.core.bonds import kind_of
-from streams.core.repointing import customer_key, meet
+from streams.core.repointing import Parted, customer_key, meet
 from streams.core.rules import Policy
 from streams.model import Change, Millis
 
@@ -133,8 +133,29 @@ def _let_go(hop: Hop, key: str, gone: GivenUp, policy: Policy) -> None:
     elif row.customer is None or row.tentative:
         if row.past is None:
             row.past = Past(customer=gone.customer, until=gone.until, records=[gone.record])
-    elif row.customer != gone.customer and (row.past is None or row.past.customer != gone.customer):
+    elif row.customer != gone.customer and not _has_left(row, gone):
         meet(hop, gone.customer, row.customer, gone.record, kind_of(key), gone.change_id, True)
+
+
+def _has_left(row: Row, gone: GivenUp) -> bool:
+    """True where it is known that the customer, or this very record, has no part in the address any more."""
+    return row.past is not None and (row.past.customer == gone.customer or gone.record in row.past.records)
+
+
+def leave(row: Row, record: str) -> None:
+    """An unlinked record had the address of the customer that it was taken out of, which keeps it."""
+    row.past = row.past if row.past is not None else Past()
+    row.past.records = [*(one for one in row.past.records if one != record), record][-GIVEN_UP_MAX:]
+
+
+def leave_past(row: Row, parted: Parted) -> bool:
+    """True where all that an unlinked record has to do with an address is that it gave it up: that goes with it."""
+    past = row.past
+    if past is None or parted.record not in past.records or parted.record in row.claimers:
+        return False
+    if past.customer in parted.names:
+        past.customer = parted.customer
+    return True
 
 
 def _holds(record: str, policy: Policy) -> bool:

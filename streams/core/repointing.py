@@ -144,14 +144,26 @@ def _parted(hop: Hop, key: str, parted: Parted) -> None:
     elif key == parted.record:
         if row.customer is None or row.customer in parted.names:
             row.customer, row.bond = parted.customer, UNLINKED
-            hop.sends.extend((claimed, parted) for claimed in row.claimed)
+            given_up = row.past.given_up if row.past is not None else []
+            hop.sends.extend((one, parted) for one in (*row.claimed, *given_up))
             hop.sends.append((customer_key(parted.names[0]), parted))
             hop.sends.append((customer_key(parted.customer), Adopt((parted.record,))))
-    elif not row.joined and row.customer in parted.names:
-        # What another record of the old customer has claimed too stays with it.
-        row.claimers = [name for name in row.claimers if name != parted.record]
-        if not row.claimers:
-            row.customer, row.claimers = parted.customer, [parted.record]
+    else:
+        _part_identifier(hop, key, parted)
+
+
+def _part_identifier(hop: Hop, key: str, parted: Parted) -> None:
+    """What another record of the old customer has claimed too stays with it; so does the past that others had."""
+    from streams.core.given_up import leave, leave_past  # whose steps call `meet`
+
+    row = hop.row
+    if leave_past(row, parted) or row.joined or row.customer not in parted.names:
+        return
+    row.claimers = [name for name in row.claimers if name != parted.record]
+    if not row.claimers:
+        row.customer, row.claimers = parted.customer, [parted.record]
+    elif key.startswith("@email:"):
+        leave(row, parted.record)
 
 
 def _forget_member(hop: Hop, parted: Parted) -> None:
