@@ -16,16 +16,17 @@ from streams.sandbox import Person
 ACCEPTED: Final = 202
 OLD_EMAIL: Final = "g.mercer@example.com"
 NEW_EMAIL: Final = "gwen@example.com"
-GWEN: Final = Person(
+# One person. The CRM learnt of her from the ESP: its contact names the profile, and no e-mail address.
+PROFILE: Final = Person(
     key="gwen",
     first_name="Gwen",
     last_name="Mercer",
     email=OLD_EMAIL,
-    phone="+14155550121",
-    shipping_address=Address("19 Quay Ct", "", "Boston", "MA", "02110", "US"),
+    shipping_address=Address("19 Quay Ct", "", "Boston", "MA", "02110-7019", "US"),
     email_consent="subscribed",
     consent_at="2025-08-03T10:00:00Z",
 )
+CONTACT: Final = Person(key="gwen", first_name="Gwen", last_name="Mercer", phone="+14155550121")
 ACCOUNT: Final = Person(key="gwen", first_name="Gwen", last_name="Mercer", email=NEW_EMAIL)
 HANA: Final = Person(
     key="hana",
@@ -55,7 +56,7 @@ IVO: Final = Person(
     email_consent="subscribed",
     consent_at="2025-09-19T18:45:00Z",
 )
-CAST: Final = (GWEN, ACCOUNT, HANA, HUGO, IVO)
+CAST: Final = (PROFILE, CONTACT, ACCOUNT, HANA, HUGO, IVO)
 
 
 async def arrive(world: World, person: Person, platforms: Sequence[str] = PLATFORMS) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from streams.demo.stories.cast import ACCOUNT, GWEN, NEW_EMAIL, OLD_EMAIL, arrive, customers_of, known, post
+from streams.demo.stories.cast import ACCOUNT, CONTACT, NEW_EMAIL, OLD_EMAIL, PROFILE, arrive, customers_of, known, post
 from streams.demo.stories.story import PLATFORMS, Row, Story, Told, address, email, home, phone, rows, wants
 from streams.demo.world import NotConverged, World
 
-PARCEL: Final = home("1450 tidewater drive", "unit 8", "San Francisco", "CA", "94107")
-STANDARD: Final = "1450 Tidewater Dr, Unit 8, San Francisco, CA 94107-3145"
+PARCEL: Final = home("303 granary street", "", "boston", "MA", "02110")
+STANDARD: Final = "303 Granary St, Boston, MA 02110-7303"
+KINDS: Final = {"external": "an external id", "email": "the e-mail address"}
 APART: Final = 3  # the guest, the account, and she whom CRM and ESP know
 
 
@@ -23,7 +24,7 @@ async def _one_customer(world: World) -> Told:
         raise NotConverged(f"engine: gwen is {len(set(were.values()))} customers where she was to be {APART}")
     wanted = [
         wants("crm", email, "e-mail", NEW_EMAIL),
-        wants("storefront", phone, "phone", GWEN.phone or ""),
+        wants("storefront", phone, "phone", CONTACT.phone or ""),
         *(wants(platform, address, "shipping address", STANDARD) for platform in PLATFORMS),
     ]
     started = time.monotonic()
@@ -42,7 +43,8 @@ async def _one_customer(world: World) -> Told:
 
 async def _met(world: World) -> dict[str, str]:
     """Her four records while nobody knows yet that they are one person's, by what they are."""
-    await arrive(world, GWEN, ("crm", "esp"))
+    await arrive(world, PROFILE, ("esp",))
+    await arrive(world, CONTACT, ("crm",))
     order = await world.edit("storefront", "checkout", email=OLD_EMAIL, shipping_address=PARCEL)
     await arrive(world, ACCOUNT, ("storefront",))
     records = {
@@ -89,21 +91,22 @@ async def _one(world: World, records: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _why(view: Mapping[str, Any], records: Mapping[str, str]) -> list[str]:
-    """By what each merge was found, and what became of the consent."""
+    """By what her records were found to be hers, and what became of the consent."""
     names = {record: f"the {what}" for what, record in records.items()}
-    found = [f"explain: {_found(one, names)}." for one in view["joins"]]
+    bound = [
+        f"bound: {names[one['record']]} by {KINDS[one['by']]}."
+        for one in view["bindings"]
+        if one["record"] in names and one["by"] in KINDS
+    ]
+    merged = [f"merged: {_found(one, names)}" for one in view["joins"]]
     said = {one["contact_point"]: one["state"] for one in view["consents"] if one["channel"] == "email"}
     consent = f"consent stays with its address: {OLD_EMAIL} {said.get(OLD_EMAIL)}, {NEW_EMAIL} {said.get(NEW_EMAIL)}."
-    return [*found, consent.replace("_", " ")]
+    return [*bound, *merged, consent.replace("_", " ")]
 
 
 def _found(join: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    kinds = {"external": "an external id", "email": "an e-mail address"}
-    record = join["record"] or ""
-    who = names.get(record, "the order, now of the account,")
-    return (
-        f"{who} named {kinds.get(join['identifier'], join['identifier'])} of another customer: merged ({join['rule']})"
-    )
+    who = names.get(join["record"] or "", "the account's order")
+    return f"{who} named {KINDS.get(join['identifier'], join['identifier'])} of another customer ({join['rule']})."
 
 
 ONE_CUSTOMER = Story(
