@@ -344,7 +344,7 @@ def test_the_checks_themselves_find_what_is_wrong(visit: Visit) -> None:
         "document.querySelector('main').innerHTML = '<h2>a</h2><h4>b</h4><input><button></button>"
         '<a href="/x">&nbsp;</a>'
         "<p id=q>c</p><p id=p>d</p><div tabindex=3>e</div>';"
-        "Object.assign(document.getElementById('p').style, {color: '#999', width: '3000px'})"
+        "Object.assign(document.getElementById('p').style, {color: '#999', minWidth: '3000px'})"
     )
 
     assert sorted(visit.unsound()) == [
