@@ -107,9 +107,7 @@ def _erased(fold: Fold, request: StewardRequest) -> Decision:
 
 
 def _decision(fold: Fold, erasure: Erasure | None = None) -> Decision:
-    return Decision(
-        fold.state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links, fold.shown, erasure
-    )
+    return Decision(fold.state, fold.commands, fold.ledger, fold.notes, fold.contacts, fold.links, fold.shown, erasure)
 
 
 def _cause(event: Input) -> str:
