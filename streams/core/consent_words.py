@@ -62,7 +62,7 @@ def _reason(state: Customer, policy: Policy, key: str, reason: str, judged: Judg
         case "objected":
             since = state.consents[joined(PERSON, channel, purpose)].decided_at
             return f"the person as a whole has opted out of {purpose} by {channel} at {format_time(since)}"
-        case "hard_bounce":
+        case "hard_bounce" | "erased":
             return _unreachable(state, contact_point, channel)
         case "pinned":
             return f"a steward has pinned the opt-out at {format_time(state.pins[key].at)}"

@@ -245,12 +245,25 @@ def suppressed_again(decision: Decision, policy: Policy, erased: Callable[[str],
 def shun(
     state: Customer, contact_point: str, channels: tuple[str, ...], at: Millis, policy: Policy
 ) -> list[ContactUpdate]:
-    """Suppress a contact point that another customer, erased at `at`, had too; what is to be published."""
+    """Suppress a contact point that another customer, erased at `at`, had too; what is to be published.
+
+    Nothing where this customer is not known to have it: no state keeps an erased value that nobody stated there.
+    """
+    if state.erased_at is not None or not _knows(state, contact_point):
+        return []
     fold = Fold(state, policy, state.clock, ERASED)
     for channel in channels:
         suppress(fold, contact_point, channel, at)
         fold.keys.update(joined(contact_point, channel, one) for one in purposes(state, policy, channel))
     return _resolved(fold)
+
+
+def _knows(state: Customer, contact_point: str) -> bool:
+    return contact_point in appearances(state) or any(
+        split(key).contact_point == contact_point
+        for key in (*state.entries, *state.consents, *state.pins)
+        if SEP in key
+    )
 
 
 def _resolved(fold: Fold) -> list[ContactUpdate]:

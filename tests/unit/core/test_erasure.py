@@ -1,5 +1,6 @@
 """Erasure by example (K3): the certificate, what comes late, what comes again, and who else holds a contact point."""
 
+import msgspec
 import pytest
 
 from streams.core.digest import digest
@@ -192,6 +193,19 @@ def test_an_opt_in_from_before_the_erasure_does_not_lift_the_suppression() -> No
     shown = golden_view(story.state("C9"), story.policy)["consents"]
 
     assert [(one["sendable"], one["reasons"]) for one in shown] == [(False, ["erased"])]
+
+
+def test_nobody_else_is_shown_an_address_that_was_erased() -> None:
+    """K3: no erased value in any later output, and the tombstone keeps none either."""
+    story = Story()
+    story.hear("storefront:9", 0, customer_id="C8", attributes={"email": {"value": LEE}})
+    story.hear("crm:003", 0, customer_id=CUSTOMER, attributes={"email": {"value": ANN}})
+    story.consents("crm:003", 5, "opt_in", ANN, **EXPLICIT)
+    story.ask(10, "erase")
+
+    kept = [msgspec.json.encode(msgspec.to_builtins(one)).decode() for one in story.pipeline.customers()]
+    assert [ANN in one for one in kept] == [False, False]
+    assert LEE in "".join(kept)
 
 
 def test_other_addresses_are_not_suppressed() -> None:
