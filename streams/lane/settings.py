@@ -82,6 +82,7 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     # Rows.
     table_block_cache_bytes: int = 64 * 1024 * 1024  # shared by the partitions of a table
     table_write_buffer_bytes: int = 16 * 1024 * 1024  # per partition
+    table_write_buffers_bytes: int = 64 * 1024 * 1024  # the partitions of a table together
     table_open_files_max: int = 256  # per partition
     table_offline_max_s: float = 72_000.0  # below the brokers' delete.retention.ms; older rows are rebuilt
 

@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self, cast
 
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import (
+    BlockBasedIndexType,
+    BlockBasedOptions,
+    Cache,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
 
 from streams.lane.settings import LaneSettings
 
@@ -40,7 +49,10 @@ class Position(NamedTuple):
 
 
 def options(settings: LaneSettings, cache: Cache) -> Options:
-    """RocksDB options of a partition; `cache` is shared by the partitions of a table."""
+    """RocksDB options of a table's partitions, which share `cache` and the memory for what is not in files yet.
+
+    Indexes and filters grow with the rows, so they are read through the cache, in parts; nothing else in memory does.
+    """
     made = Options(raw_mode=True)
     made.create_if_missing(True)
     made.set_max_open_files(settings.table_open_files_max)
@@ -49,6 +61,11 @@ def options(settings: LaneSettings, cache: Cache) -> Options:
     blocks = BlockBasedOptions()
     blocks.set_bloom_filter(_BLOOM_BITS, block_based=False)
     blocks.set_block_cache(cache)
+    blocks.set_index_type(BlockBasedIndexType.two_level_index_search())
+    blocks.set_partition_filters(True)
+    blocks.set_cache_index_and_filter_blocks(True)
+    blocks.set_pin_top_level_index_and_filter(True)
+    made.set_write_buffer_manager(WriteBufferManager(settings.table_write_buffers_bytes, allow_stall=False))
     made.set_block_based_table_factory(blocks)
     return made
 
