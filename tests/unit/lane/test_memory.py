@@ -41,7 +41,7 @@ def test_neither_filters_nor_rows_on_their_way_to_a_file_grow_with_the_rows(tmp_
     table = filled(tmp_path / "rows", cache)
 
     assert in_memory(table, "estimate-table-readers-mem") < 0.7 * FILTER_BYTES
-    assert in_memory(table, "size-all-mem-tables") <= SMALL.table_write_buffers_bytes
+    assert in_memory(table, "cur-size-active-mem-table") <= SMALL.table_write_buffers_bytes
     assert SMALL.table_write_buffers_bytes < SMALL.table_write_buffer_bytes
     assert cache.get_usage() < 1.5 * CACHE_BYTES
     table.close()
