@@ -190,7 +190,7 @@ def _fold_change(fold: Fold, change: Change) -> None:
     name = change.record
     record = fold.state.records.get(name)
     if record is None:
-        record = fold.state.records[name] = Record(change.platform, change.record_id)
+        record = fold.state.records[name] = Record(change.platform, change.record_id, heard_at=fold.at)
         fold.entered.add(name)
     seen_at = _first_seen(fold, record, change)
     at = effective(fold, record, change.observed_at, seen_at, "observed_at")

@@ -363,6 +363,9 @@ def _forward(hop: Hop, customer: str, change: Change, at: Millis, policy: Policy
 
 
 def _unclaimed(row: Row, change: Change, policy: Policy) -> Iterator[str]:
+    """What the record claims now. R11: what a platform repeats of our own writes is nobody's claim."""
+    if change.origin == "writeback":
+        return
     if change.identifiers.email or change.identifiers.phone or change.identifiers.external:
         yield from (key for key in identifier_keys(change, policy) if key not in row.claimed)
 

@@ -164,7 +164,9 @@ def part(state: Customer, name: str, new_id: str, at: Millis, request_id: str, p
 
 
 def record_born(record: Record, otherwise: Millis) -> Millis:
-    """When the record was first heard of, as far as its claims tell."""
+    """I3: when the record was first heard of; of one kept from before that was remembered, as far as claims tell."""
+    if record.heard_at is not None:
+        return record.heard_at
     times = [slot.newest.at for slot in record.slots.values() if slot.newest is not None]
     return min(times, default=otherwise)
 

@@ -149,6 +149,7 @@ class Record(Struct):
     `viewed`: the last full view, which says of every attribute not yet spoken of that there is nothing (R5).
     `home`: the customer under which it was commanded first, where that is another one by now; its commands stay on
     that customer's partition, where its fence is (R14).
+    `heard_at`: the Kafka timestamp of its first change, which is its age should it become a customer alone (I3).
     """
 
     platform: str
@@ -163,6 +164,7 @@ class Record(Struct):
     firsts: dict[str, Millis] = {}
     viewed: Held | None = None
     home: str | None = None
+    heard_at: Millis | None = None
 
 
 class Golden(Struct):

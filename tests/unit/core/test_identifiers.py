@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.property.vocabulary import policy
+from streams.model import parse_time
+from tests.property.vocabulary import policy, stamp
 from tests.unit.core.story import EXPLICIT, Story
 
 
@@ -73,3 +74,26 @@ def test_a_blocked_or_unusable_value_binds_nobody_and_is_named(kind: str, value:
     assert customers(told) == [["crm:003"], ["storefront:9"]]
     assert ("identifier_ignored", why) in first
     assert ("identifier_ignored", why) in second
+
+
+def test_an_unlinked_record_is_as_old_as_its_first_change_whatever_time_that_stated() -> None:
+    """I3: the Kafka timestamp counts; a profile that says that it was edited last year is not older than a shopper."""
+    told = Story()
+    told.say("storefront:9", 0, first_name="Ann")
+    told.say("esp:7", -30_000_000, 50, first_name="Ann")
+    told.ask(100, "unlink", record="esp:7")
+
+    (alone,) = [one for one in told.pipeline.customers() if "esp:7" in one.records]
+    assert alone.born_at == parse_time(stamp(50))
+
+
+def test_what_a_platform_repeats_of_our_own_write_claims_no_identifier() -> None:
+    """R11: a record that was told somebody's e-mail does not thereby have it."""
+    told = story()
+    meets(told, "storefront:9", 0, email=["ann@example.com"])
+    meets(told, "esp:7", 10, email=["old@example.com"])
+    told.hear("esp:7", 20, customer_id=None, origin="writeback", identifiers={"email": ["ann@example.com"]})
+
+    assert customers(told) == [["esp:7"], ["storefront:9"]]
+    told.hear("esp:7", 30, customer_id=None, identifiers={"email": ["ann@example.com"]})
+    assert customers(told) == [["esp:7", "storefront:9"]]
