@@ -6,6 +6,8 @@ from benchmarks.binding import COST_MAX, Cost
 from benchmarks.identity import Findings
 from benchmarks.lookups import ASKED, P99_MAX_MS, RATE, Answers
 from benchmarks.race import Result
+from streams.runtime.engine_app import APP_ID
+from streams.runtime.settings import Settings
 
 COST_HEADER = ("engine", "changes/s", "each round", "CPU s per 100k", "CPU", "peak RSS MB")
 ANSWERS_HEADER = ("known records", "customers", "look-ups", "p50 ms", "p99 ms", "largest ms", "peak RSS MB")
@@ -51,7 +53,7 @@ def answers_rows(answers: tuple[Answers, ...]) -> list[tuple[str, ...]]:
 
 def section(found: Findings, table: str, answers: str) -> str:
     """The section in Markdown; `table` and `answers` are its two tables."""
-    cost = found.cost
+    cost, lane = found.cost, Settings().lane(APP_ID)
     return _SECTION.format(
         table=table,
         answers=answers,
@@ -65,4 +67,6 @@ def section(found: Findings, table: str, answers: str) -> str:
         asked=ASKED,
         rate=RATE,
         promised_ms=P99_MAX_MS,
+        cache_mb=lane.table_block_cache_bytes / 2**20,
+        unwritten_mb=lane.table_write_buffers_bytes / 2**20,
     )

@@ -46,7 +46,7 @@ def test_the_page_says_what_binding_adds_and_how_soon_look_ups_are_answered() ->
 
     assert "a change costs +12.0% CPU (each round: +10.0% / +20.0% / +12.0%; promised: at most +15%)" in shown
     assert "| 10,000 | 4,000 | 500 | 2.1 | 8.1 | 13.0 | 310 |" in shown
-    assert shown.endswith("recovery included.\n")
+    assert shown.endswith("smaller tables take less.\n")
 
 
 def test_a_page_without_identity_has_no_such_section() -> None:
