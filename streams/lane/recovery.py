@@ -16,7 +16,7 @@ from faust.tables.recovery import Recovery as FaustRecovery
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from mode import Service
 
-from streams.lane.errors import NotHere, Refused, stop_refused
+from streams.lane.errors import NotHere, Refused, place_of, stop_refused
 from streams.lane.lane import lane_of
 from streams.lane.settings import LaneSettings
 from streams.lane.store import PartitionStore, Position
@@ -53,6 +53,11 @@ class Recovery(FaustRecovery):
                 break
             except Refused as error:
                 stop_refused(log, error)
+            except Exception as error:
+                # The type and the line alone, since texts may hold values.
+                kind = type(error)
+                log.critical("Recovery failed: %s.%s at %s", kind.__module__, kind.__qualname__, place_of(error))
+                raise
 
     @Service.task
     async def _slurp_changelogs(self) -> None:
