@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Final
@@ -16,6 +15,7 @@ from streams.runtime.codecs import public_codec
 from streams.runtime.engine import Engine
 from streams.runtime.erasing import Erasing, erasure_key
 from streams.runtime.letters import Letters
+from streams.runtime.logs import begin_logs
 from streams.runtime.metrics import DECIDE_S, add_counts, counted
 from streams.runtime.settings import Settings
 from streams.runtime.tombstones import Living
@@ -46,7 +46,7 @@ class Deciders(Aside):
 
 def _make(greeting: bytes) -> Processor:
     settings = msgspec.msgpack.decode(greeting, type=Settings)
-    logging.basicConfig(level=settings.log_level.upper())
+    begin_logs(settings.log_level)
     letters = Letters("writeback-engine", settings)
     engine = engine_of(settings, load_policy(settings.policy_path), letters, erasure_key(os.environ))
     tune()

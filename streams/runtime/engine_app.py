@@ -24,6 +24,7 @@ from streams.runtime.erasing import erasure_key
 from streams.runtime.historian import Historian
 from streams.runtime.intake import Intake
 from streams.runtime.letters import Letters
+from streams.runtime.logs import begin_logs
 from streams.runtime.reviews import Reviews
 from streams.runtime.reviews import derive as derive_cases
 from streams.runtime.security import client_auth, credentials
@@ -117,6 +118,7 @@ def run_engine(settings: Settings) -> NoReturn:
     """Run one engine worker until it is told to stop."""
     from streams.web.views import add_views
 
+    begin_logs(settings.log_level)
     Path(settings.datadir).mkdir(parents=True, exist_ok=True)
     policy = load_policy(settings.policy_path)
     key = erasure_key(os.environ)

@@ -16,6 +16,7 @@ from streams.policy import load_policy
 from streams.runtime import topics
 from streams.runtime.codecs import public_codec
 from streams.runtime.letters import Letters
+from streams.runtime.logs import begin_logs
 from streams.runtime.security import client_auth, credentials
 from streams.runtime.settings import Settings
 from streams.runtime.sinks import Refetcher, Sink
@@ -81,6 +82,7 @@ def run_sinks(settings: Settings, platforms: Sequence[str] = ()) -> NoReturn:
     """Run one sinks worker until it is told to stop."""
     from streams.web.pages import add_health
 
+    begin_logs(settings.log_level)
     Path(settings.datadir).mkdir(parents=True, exist_ok=True)
     policy = load_policy(settings.policy_path)
     built = build_sinks(settings, policy, platforms)
