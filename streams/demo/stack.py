@@ -185,7 +185,8 @@ class Stack:
 
 
 async def _is_ready(session: aiohttp.ClientSession, url: str) -> bool:
-    with suppress(aiohttp.ClientError, TimeoutError):
+    # ValueError: somebody else answers at this port, and not in JSON.
+    with suppress(aiohttp.ClientError, TimeoutError, ValueError):
         async with session.get(f"{url}/readyz") as answer:
             told: Any = await answer.json(content_type=None)
             return answer.status == 200 and bool(told.get("ready"))
