@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
 import click
 
 from streams.cli import options
-
-LOG_FORMAT = "[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s"
 
 
 @click.command()
@@ -33,9 +30,10 @@ def gateway(
     """
     from streams.gateway import read_gateway_settings, run_gateway
     from streams.policy import load_policy
+    from streams.runtime.logs import begin_logs
 
     shared = options.settings_of(bootstrap=bootstrap, policy=policy, log_level=log_level)
-    logging.basicConfig(level=shared.log_level.upper(), format=LOG_FORMAT)
+    begin_logs(shared.log_level)
     platforms = {name: rule.connector for name, rule in load_policy(shared.policy_path).platforms.items()}
     settings = read_gateway_settings(os.environ, bootstrap=bootstrap, host=host, port=port)
     run_gateway(settings, platforms, os.environ)

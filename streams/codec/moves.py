@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
+from streams.codec.versioned import Versioned
 from streams.core.moves import Move
-from streams.model import Invalid
 
-VERSION: Final = b"\x02"
+_moves: Final = Versioned[Move](Move, b"\x02", "move")
+encode_move: Final = _moves.encode
+decode_move: Final = _moves.decode
+
 # As the first byte of a payload.
-MOVE: Final = VERSION[0]
-
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final[msgspec.msgpack.Decoder[Move]] = msgspec.msgpack.Decoder(Move)
-
-
-def encode_move(move: Move) -> bytes:
-    """For `customer.changes`."""
-    return VERSION + _encoder.encode(move)
-
-
-def decode_move(payload: bytes) -> Move:
-    """From `customer.changes`; raises Invalid: `unknown_version`, `bad_message`."""
-    if payload[:1] != VERSION:
-        raise Invalid("unknown_version", "move")
-    try:
-        return _decoder.decode(memoryview(payload)[1:])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise Invalid("bad_message", "move") from None
+MOVE: Final = _moves.version[0]

@@ -142,7 +142,7 @@ def _fold_create(fold: Fold, command_id: str, command: Unanswered, receipt: Rece
     name = f"{command.platform}:{receipt.record_id}"
     record = fold.state.records.get(name)
     if record is None:
-        record = fold.state.records[name] = Record(command.platform, receipt.record_id)
+        record = fold.state.records[name] = Record(command.platform, receipt.record_id, heard_at=fold.at)
         if receipt.customer_id not in (None, fold.state.customer_id):
             record.home = receipt.customer_id
         fold.links.append(name)

@@ -130,7 +130,7 @@ def _gone(hop: Hop, key: str, gone: Gone) -> None:
     from streams.core.identity import Ask  # whose steps call this one
 
     row = hop.row
-    late = [one for one in row.parked if _observed(one.change, one.at) <= gone.at]
+    late = [one for one in row.parked if one.change.observed(one.at) <= gone.at]
     if row.erased_at is None and row.pending:
         row.parked = [one for one in row.parked if one not in late]
         for one in late:
@@ -171,10 +171,6 @@ def _leave(hop: Hop, left: Left) -> None:
             names.remove(left.record)
         if not names:
             del hop.row.records[platform]
-
-
-def _observed(change: Change, at: Millis) -> Millis:
-    return change.observed_at if change.observed_at is not None else at
 
 
 def _drop(hop: Hop, change: Change) -> None:

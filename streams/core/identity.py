@@ -190,9 +190,9 @@ def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Ho
 
 def _arrive(hop: Hop, change: Change, at: Millis, policy: Policy) -> None:
     row = hop.row
-    if row.erased_at is not None and refused(hop, change, _observed(change, at)):
+    if row.erased_at is not None and refused(hop, change, change.observed(at)):
         return
-    if row.fenced_at is not None and not change.only_verdicts and _observed(change, at) <= row.fenced_at:
+    if row.fenced_at is not None and not change.only_verdicts and change.observed(at) <= row.fenced_at:
         # K2: it belongs to a link that has ended; read again, it must not end or feed the one there is now.
         hop.notes.append(note_of("deleted_drop", change))
         return
@@ -215,11 +215,7 @@ def _reopens(row: Row, change: Change, at: Millis) -> bool:
     """K2: a change observed after the record's deletion is a new link."""
     if row.closed_at is None or change.op == "delete":
         return False
-    return _observed(change, at) > row.closed_at
-
-
-def _observed(change: Change, at: Millis) -> Millis:
-    return change.observed_at if change.observed_at is not None else at
+    return change.observed(at) > row.closed_at
 
 
 def _start(hop: Hop, change: Change, policy: Policy) -> None:
@@ -327,7 +323,7 @@ def _bound(hop: Hop, key: str, bound: Bound, policy: Policy) -> None:
         meet(hop, claimed_for, bound.customer, key, EXTERNAL, cause)
     row.bond = evidence(bound.by, cause, mark_of(_matched(bound, parked, policy)))
     row.claimed = [*row.claimed, *bound.claims]
-    observed = _observed(parked[0].change, parked[0].at) if parked else 0
+    observed = parked[0].change.observed(parked[0].at) if parked else 0
     _claim_all(hop, key, bound.customer, bound.claims, cause, observed)
     if parked:
         first_email(row, parked[0].change, observed)
@@ -351,12 +347,12 @@ def _forward(hop: Hop, customer: str, change: Change, at: Millis, policy: Policy
     if change.customer_id is not None and change.customer_id != customer and not change.only_verdicts:
         meet(hop, customer, change.customer_id, change.record, NAMED, change.change_id)
     for key in _unclaimed(row, change, policy):
-        if takes(hop, key, change, _observed(change, at)):
+        if takes(hop, key, change, change.observed(at)):
             row.claimed = [*row.claimed, key][-PARKED_MAX:]
-            claim = Claim(customer, change.record, change_id=change.change_id, at=_observed(change, at))
+            claim = Claim(customer, change.record, change_id=change.change_id, at=change.observed(at))
             hop.sends.append((key, claim))
     if change.op == "delete":
-        observed = _observed(change, at)
+        observed = change.observed(at)
         row.closed_at = max(row.closed_at or observed, observed)
         hop.sends.append((customer_key(customer), Closed(change.record)))
     hop.forwards.append(Forward(customer, change, at))

@@ -117,6 +117,10 @@ class Change(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """The record's name, `<platform>:<record_id>`."""
         return f"{self.platform}:{self.record_id}"
 
+    def observed(self, at: Millis) -> Millis:
+        """When it was observed; where it does not say, the Kafka timestamp `at` (R2)."""
+        return self.observed_at if self.observed_at is not None else at
+
     @property
     def only_verdicts(self) -> bool:
         """True where the change belongs to the customer of the verdicts' record, not of its own (R8)."""

@@ -8,6 +8,7 @@ import msgspec
 
 from streams.codec.internal import decode_steward
 from streams.codec.moves import MOVE, decode_move
+from streams.codec.versioned import Versioned
 from streams.core.decide import Decision
 from streams.core.moves import Carry, Step
 from streams.lane import Emit, Record
@@ -16,7 +17,6 @@ from streams.runtime import topics
 
 Answer: TypeAlias = Literal["accepted", "refused"]
 
-VERSION: Final = b"\x01"
 # Rows and keys of answers; a review's id never starts so.
 REQUEST: Final = b"request:"
 
@@ -43,23 +43,9 @@ class Decide(msgspec.Struct, frozen=True, array_like=True, tag=1):
 
 Message: TypeAlias = Outcome | Decide
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
-
-
-def encode_message(message: Message) -> bytes:
-    """For the topic `reviews`."""
-    return VERSION + _encoder.encode(message)
-
-
-def decode_message(payload: bytes | None) -> Message:
-    """From the topic `reviews`; raises Invalid."""
-    if not payload or payload[:1] != VERSION:
-        raise Invalid("unknown_version", "review message")
-    try:
-        return _decoder.decode(memoryview(payload)[1:])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Invalid("bad_message", "review message") from None
+_messages: Final = Versioned[Message](Message, b"\x01", "review message")
+encode_message: Final = _messages.encode
+decode_message: Final = _messages.decode
 
 
 def request_key(request_id: str) -> bytes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
 from streams.codec import PublicCodec
 from streams.codec.internal import encode
 from streams.codec.moves import encode_move
+from streams.codec.versioned import Versioned
 from streams.core.decide import check_change
 from streams.core.forgetting import Forgetting
 from streams.core.identity import Arrive, Hop, Message, row_key, step
@@ -23,26 +22,11 @@ from streams.runtime.fenced_rows import FencedRows, ends
 from streams.runtime.letters import Letters, alerts
 from streams.runtime.metrics import RECORDS, Tally
 
-VERSION: Final = b"\x01"
 RETRY_S: Final = 5.0
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
-
-
-def encode_message(message: Message) -> bytes:
-    """For the topic `identity`."""
-    return VERSION + _encoder.encode(message)
-
-
-def decode_message(payload: bytes | None) -> Message:
-    """From the topic `identity`; raises Invalid."""
-    if not payload or payload[:1] != VERSION:
-        raise Invalid("unknown_version", "identity message")
-    try:
-        return _decoder.decode(memoryview(payload)[1:])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Invalid("bad_message", "identity message") from None
+_messages: Final = Versioned[Message](Message, b"\x01", "identity message")
+encode_message: Final = _messages.encode
+decode_message: Final = _messages.decode
 
 
 class Binder:

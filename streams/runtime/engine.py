@@ -250,7 +250,7 @@ class Engine:
         decision = self._erasing.checked(decision, rows)
         emits = self._erasing.emits(record, request, decision) if state.erased_at is not None else []
         emits += self._emits(customer, decision, at)
-        if self._policy.history.max_entries:
+        if self._keeps_history:
             cause = request.request_id or request.action
             entry = whole_entry(
                 decision, self._policy, at, request.action, cause, request.record, request.with_, request

@@ -7,9 +7,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from streams.codec.versioned import Versioned
 from streams.core.erasure import ERASED, Erasure
 from streams.lane import Emit, Record
-from streams.model import Invalid, Millis
+from streams.model import Millis
 from streams.model.suppression import PublishedSuppression, SendableState
 from streams.runtime import topics
 from streams.runtime.erasure_steps import Shun, encode_step
@@ -35,8 +36,7 @@ class Hashed(msgspec.Struct, frozen=True, array_like=True, tag=1):
     at: Millis
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Withdraw | Hashed] = msgspec.msgpack.Decoder(Withdraw | Hashed)
+_told: Final = Versioned[Withdraw | Hashed](Withdraw | Hashed, VERSION, "withdrawal")
 
 
 def withdrawals(point: str, point_hash: str, pairs: Pairs, erasure: Erasure) -> list[Emit]:
@@ -47,8 +47,7 @@ def withdrawals(point: str, point_hash: str, pairs: Pairs, erasure: Erasure) -> 
         HASHED + point_hash: Hashed(pairs, erasure.at),
     }
     return [
-        Emit(topics.CONTACTS, key.encode(), VERSION + _encoder.encode(one), timestamp_ms=erasure.at)
-        for key, one in told.items()
+        Emit(topics.CONTACTS, key.encode(), _told.encode(one), timestamp_ms=erasure.at) for key, one in told.items()
     ]
 
 
@@ -59,10 +58,7 @@ def is_withdrawal(record: Record) -> bool:
 
 def decode(record: Record) -> Withdraw | Hashed:
     """From the topic `contacts`; raises Invalid."""
-    try:
-        return _decoder.decode(memoryview(record.value or b"")[1:])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Invalid("bad_message", "withdrawal") from None
+    return _told.decode(record.value)
 
 
 def shunned(record: Record, told: Withdraw, holders: Iterable[str]) -> list[Emit]:

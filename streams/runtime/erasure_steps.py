@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
+from streams.codec.versioned import Versioned
 from streams.lane import Record
-from streams.model import Invalid, Millis
+from streams.model import Millis
 
 # The version byte of these messages, and of the fences.
 VERSION: Final = b"\x03"
@@ -31,21 +32,13 @@ class Shun(Step, frozen=True, array_like=True, tag=1):
     at: Millis
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Bury | Shun] = msgspec.msgpack.Decoder(Bury | Shun)
-
-
-def encode_step(step: Step) -> bytes:
-    """For the topic `customer.changes`."""
-    return VERSION + _encoder.encode(step)
+_steps: Final = Versioned[Step](Bury | Shun, VERSION, "erasure")
+encode_step: Final = _steps.encode
 
 
 def decode_step(record: Record) -> Step:
     """From the topic `customer.changes`; raises Invalid."""
-    try:
-        return _decoder.decode(memoryview(record.value or b"")[1:])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Invalid("bad_message", "erasure") from None
+    return _steps.decode(record.value)
 
 
 def is_step(record: Record) -> bool:

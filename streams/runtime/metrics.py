@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from streams.lane import Counts
 from streams.model import Command, LedgerEntry, Note
 
 RECORDS = Counter("writeback_records", "Records taken from a topic", ["topic"])
@@ -71,7 +72,7 @@ _COUNTERS = {counter._name: counter for counter in list(globals().values()) if i
 _handed_over: dict[tuple[str, tuple[str, ...]], float] = {}
 
 
-def counted() -> list[tuple[str, tuple[str, ...], float]]:
+def counted() -> Counts:
     """What this process counted since it was asked last: name, labels, by how much."""
     found = []
     for name, counter in _COUNTERS.items():
@@ -84,7 +85,7 @@ def counted() -> list[tuple[str, tuple[str, ...], float]]:
     return found
 
 
-def add_counts(counts: list[tuple[str, tuple[str, ...], float]]) -> None:
+def add_counts(counts: Counts) -> None:
     """Count what another process did."""
     for name, labels, more in counts:
         counter = _COUNTERS[name]

@@ -21,11 +21,11 @@ _MALLOPT: Final = {
 
 def tune() -> None:
     """For a process that folds: look for cycles seldom, and keep the memory of one batch for the next."""
-    spare_the_collector()
+    _spare_the_collector()
     _keep_memory()
 
 
-def spare_the_collector() -> None:
+def _spare_the_collector() -> None:
     """Collect seldom: states are decoded into thousands of short-lived objects without cycles, and looking through
     them for cycles after every 700, as Python does by default, costs as much as decoding them."""
     gc.freeze()

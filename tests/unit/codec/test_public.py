@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import timeit
 
 import fastavro
 import msgspec
@@ -14,7 +13,7 @@ from streams.codec.change_writer import change_body, evidence_text
 from streams.codec.command_writer import command_body
 from streams.codec.public import PublicCodec, ledger_key
 from streams.codec.schemas import parsed_schema
-from streams.model import Address, Assignment, Change, Command, Invalid, LedgerEntry
+from streams.model import Change, Command, Invalid, LedgerEntry
 from streams.model.suppression import PublishedSuppression
 from tests.unit.codec import strategies
 
@@ -80,20 +79,6 @@ def test_the_person_as_a_whole_is_named_by_customer_on_the_ledger_topic() -> Non
 
     assert ledger_key(entry) == "customer:C1"
     assert b"customer:C1" in CODEC.encode_ledger(entry)
-
-
-def test_writing_a_command_by_hand_is_several_times_as_fast_as_the_general_writer() -> None:
-    home = Address("1 Main St", "", "Chicago", "IL", "60601", "US")
-    command = Command(
-        "4f0c9a", "C1", "crm", "003a1", 4, "update", "survivorship", "e-1", 1_768_046_400_000,
-        {"phone": Assignment("+14155550100"), "shipping_address": Assignment(home)},
-    )  # fmt: skip
-    fields, rounds = plain(command), 2000
-
-    by_hand = min(timeit.repeat(lambda: command_body(command), number=rounds, repeat=5))
-    by_schema = min(timeit.repeat(lambda: general("command", fields), number=rounds, repeat=5))
-
-    assert by_hand * 2 < by_schema
 
 
 def payload_with(**fields: object) -> bytes:
