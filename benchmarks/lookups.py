@@ -41,10 +41,18 @@ _TICK_S = 0.02
 _READY_TIMEOUT_S = 300.0
 
 
+class Caches(NamedTuple):
+    """What each table may keep in memory, in bytes."""
+
+    block_cache_bytes: int
+    write_buffers_bytes: int
+
+
 class Answers(NamedTuple):
     """Milliseconds from the request to the whole answer over `lookups` of them, and the worker's memory."""
 
     records: int
+    caches: Caches
     customers: int
     lookups: int
     p50_ms: float
@@ -53,7 +61,7 @@ class Answers(NamedTuple):
     peak_rss_mb: float
 
 
-def measure(records: int, seconds: float, home: Path, terminal: Terminal) -> Answers:
+def measure(records: int, caches: Caches, seconds: float, home: Path, terminal: Terminal) -> Answers:
     """Start a broker and a worker whose tables hold `records` known records, and ask it."""
     people = People(records, PARTITIONS)
     people.check()
@@ -62,12 +70,12 @@ def measure(records: int, seconds: float, home: Path, terminal: Terminal) -> Ans
             terminal.say(f"writing the rows of {people.customers:,} customers to the table {table}")
             _write(people, table, broker.bootstrap)
         terminal.say("starting the engine")
-        with pipeline.engine(broker, home, _READY_TIMEOUT_S) as (url, pid):
+        with pipeline.engine(broker, home, _limits(caches), _READY_TIMEOUT_S) as (url, pid):
             terminal.say("the engine has recovered its tables")
             label = f"{ASKED} look-ups and {RATE} changes a second"
             with terminal.progress(label, round((WARM_UP_S + seconds) * ASKED)) as progress:
                 took_ms = asyncio.run(_ask(people, url, broker.bootstrap, seconds, progress))
-            found = _summed_up(people, took_ms, peak_rss_mb(pid))
+            found = _summed_up(people, caches, took_ms, peak_rss_mb(pid))
     terminal.say(line(found))
     return found
 
@@ -78,6 +86,10 @@ def line(found: Answers) -> str:
         f"{found.records:,} known records: p50 {found.p50_ms:.1f} ms, p99 {found.p99_ms:.1f} ms, largest "
         f"{found.max_ms:.1f} ms over {found.lookups:,} look-ups; peak RSS {found.peak_rss_mb:,.0f} MB."
     )
+
+
+def _limits(caches: Caches) -> dict[str, str]:
+    return {f"WRITEBACK_TABLE_{name.upper()}": str(value) for name, value in caches._asdict().items()}
 
 
 def _write(people: People, table: str, bootstrap: str) -> None:
@@ -132,6 +144,6 @@ def _producing(bootstrap: str) -> Iterator[Producer]:
         raise Failed("the broker did not take all changes")
 
 
-def _summed_up(people: People, took_ms: list[float], rss_mb: float) -> Answers:
+def _summed_up(people: People, caches: Caches, took_ms: list[float], rss_mb: float) -> Answers:
     cuts = quantiles(took_ms, n=100)
-    return Answers(people.records, people.customers, len(took_ms), cuts[49], cuts[98], max(took_ms), rss_mb)
+    return Answers(people.records, caches, people.customers, len(took_ms), cuts[49], cuts[98], max(took_ms), rss_mb)

@@ -47,11 +47,11 @@ def running(broker: Broker, home: Path, secrets: Mapping[str, str]) -> Iterator[
 
 
 @contextmanager
-def engine(broker: Broker, home: Path, timeout_s: float) -> Iterator[tuple[str, int]]:
-    """The address and the process of an engine with one decider, once it has recovered what its changelogs hold."""
+def engine(broker: Broker, home: Path, limits: Mapping[str, str], timeout_s: float) -> Iterator[tuple[str, int]]:
+    """The address and the process of an engine with one decider and these settings, once it has recovered its rows."""
     with tempfile.TemporaryDirectory(prefix="writeback-bench-") as directory:
         workdir, port = Path(directory), free_port()
-        environ = {**_environment(broker, home, shared_secrets({}), workdir), "WRITEBACK_DECIDERS": "1"}
+        environ = {**_environment(broker, home, shared_secrets({}), workdir), "WRITEBACK_DECIDERS": "1", **limits}
         process = _start("engine", port, home, environ, workdir)
         try:
             _wait(f"http://127.0.0.1:{port}/readyz", process, timeout_s)

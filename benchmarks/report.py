@@ -17,18 +17,19 @@ HEADER = (
     "CPU s per 100k",
     "peak RSS MB",
     "Writeback : this",
+    "in one process : this",
 )
 
 _PAGE = Path(__file__).with_name("page.md").read_text()
 
 
 def rows(found: Comparison) -> list[tuple[str, ...]]:
-    """One row for each contender, the engine first."""
-    engine = found.standings[0]
-    return [_row(standing, engine) for standing in found.standings]
+    """One row for each contender: the engine first, then the engine in one process."""
+    engine, alone = found.standings[:2]
+    return [_row(standing, engine, alone) for standing in found.standings]
 
 
-def _row(standing: Standing, engine: Standing) -> tuple[str, ...]:
+def _row(standing: Standing, engine: Standing, alone: Standing) -> tuple[str, ...]:
     result = standing.median
     return (
         result.name,
@@ -38,6 +39,7 @@ def _row(standing: Standing, engine: Standing) -> tuple[str, ...]:
         f"{result.cpu_s_per_100k:.1f}",
         f"{result.peak_rss_mb:,.0f}",
         "" if standing is engine else f"{engine.median.rate / result.rate:.1f} x",
+        "" if standing in (engine, alone) else f"{alone.median.rate / result.rate:.1f} x",
     )
 
 

@@ -17,6 +17,7 @@ T = TypeVar("T")
 PREFIX = "WRITEBACK_"
 # A view is answered within 5 s, and the answer needs some of it.
 STEWARD_WAIT_MAX_S = 4.0
+_AT_LEAST_ONE = ("batch_max_records", "batch_max_bytes", "table_block_cache_bytes", "table_write_buffers_bytes")
 
 
 class SettingsError(Exception):
@@ -59,6 +60,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tombstone_retention_s: float = 604_800.0
     raw_retention_s: float = 604_800.0  # the same for the raw topics, which only time empties
     fetch_max_wait_ms: int = 0  # 0: the profile's
+    batch_max_records: int = 2000
+    batch_max_bytes: int = 2_097_152
+    table_block_cache_bytes: int = 67_108_864  # of each table, whatever it holds
+    table_write_buffers_bytes: int = 67_108_864  # of each table: rows that are not in files yet
     sasl_mechanism: str = ""
     sasl_username: str = ""
     sasl_password: str = ""
@@ -87,6 +92,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             web_port=port,
             node_url=self.node_url or None,
             record_max_bytes=self.record_max_bytes,
+            batch_max_records=self.batch_max_records,
+            batch_max_bytes=self.batch_max_bytes,
+            table_block_cache_bytes=self.table_block_cache_bytes,
+            table_write_buffers_bytes=self.table_write_buffers_bytes,
         )
         if self.profile == "embedded":
             common = msgspec.structs.replace(common, **_EMBEDDED)
@@ -158,6 +167,9 @@ def _checked(settings: Settings) -> Settings:
         problems.append("WRITEBACK_COMPACTION_MAX_LAG_S: must not be less than WRITEBACK_COMPACTION_MIN_LAG_S")
     if settings.raw_retention_s < 1:
         problems.append("WRITEBACK_RAW_RETENTION_S: must be 1 or more")
+    problems.extend(
+        f"{PREFIX}{name.upper()}: must be 1 or more" for name in _AT_LEAST_ONE if getattr(settings, name) < 1
+    )
     if not settings.view_token and not is_loopback(settings.web_host):
         problems.append("WRITEBACK_VIEW_TOKEN: required where WRITEBACK_WEB_HOST is not a loopback address")
     if problems:
