@@ -5,7 +5,7 @@ from __future__ import annotations
 from streams.core.canonical import SEP
 from streams.core.contact_points import canonical_contact, joined, purposes
 from streams.core.fold import Fold, Said, slot_of
-from streams.core.ledger_fold import OPTED_IN, entry_order
+from streams.core.ledger_fold import OPTED_IN, counts, entry_order
 from streams.core.registers import hold_stated, latest_before, shadow_of
 from streams.core.state import PERSON, Entry, Held, Reach, Slot
 from streams.model import ConsentStatement, Millis, Suppression
@@ -40,8 +40,13 @@ def state_consent(fold: Fold, said: Said, consent: ConsentStatement, at: Millis)
         at = at if stated_at is not None else said.at
         stated_at = stated_at if stated_at is not None else said.at
         _append(fold, key, Entry("opt_out", at, said.name, stated_at, method="reconcile"), consent)
-    elif not said.snapshot or not fold.state.entries.get(key):
+    elif not said.snapshot or not _decided(fold, key):
         _append(fold, key, _entry(said, consent, at), consent)
+
+
+def _decided(fold: Fold, key: str) -> bool:
+    """C2: the key has an entry; an opt-in that never said when hides neither an opt-in nor an opt-out of an export."""
+    return any(counts(entry) for entry in fold.state.entries.get(key, ()))
 
 
 def _repeats_command(commanded: str, decision: str, consent: ConsentStatement, snapshot: bool) -> bool:

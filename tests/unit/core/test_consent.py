@@ -67,6 +67,27 @@ def test_a_snapshot_is_the_initial_load_only_where_the_key_has_no_entry() -> Non
     assert again.ledger == []
 
 
+@pytest.mark.parametrize("decision, expected", [("opt_in", "opted_in"), ("opt_out", "opted_out")])
+def test_an_export_that_never_says_when_hides_no_other_initial_load(decision: str, expected: str) -> None:
+    story = Story("crm:1", "esp:7")
+    story.consents("crm:1", 0, "opt_in", kind="snapshot", at=None)
+
+    story.consents("esp:7", 10, decision, kind="snapshot", **EXPLICIT)
+
+    assert state(story) == expected
+
+
+def test_an_opt_out_that_an_export_has_stored_is_not_lost_because_the_export_of_before_had_no_time() -> None:
+    story = Story("crm:1", "esp:7")
+    story.consents("crm:1", 0, "opt_in", kind="snapshot", at=None)
+    story.consents("crm:1", 100, "opt_out", kind="snapshot")
+
+    output = story.consents("esp:7", 200, "opt_in", method="checkbox")
+
+    assert [row.status for row in output.ledger] == ["rejected_not_explicit"]
+    assert state(story) == "opted_out"
+
+
 # C3
 
 
