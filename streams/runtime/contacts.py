@@ -8,6 +8,7 @@ from typing import Final, cast
 import msgspec
 
 from streams.codec import PublicCodec
+from streams.codec.versioned import Versioned
 from streams.lane import Batch, Done, Emit, Record, Rows
 from streams.model import Invalid
 from streams.model.suppression import ConsentState, PublishedSuppression, SendableState
@@ -44,13 +45,10 @@ class ContactRow(msgspec.Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_holdings = msgspec.msgpack.Decoder(Holding)
+_holdings: Final = Versioned[Holding](Holding, VERSION, "holding")
 _rows = msgspec.msgpack.Decoder(ContactRow)
 
-
-def encode_holding(holding: Holding) -> bytes:
-    """For the topic `contacts`."""
-    return VERSION + _encoder.encode(holding)
+encode_holding: Final = _holdings.encode
 
 
 def withdrawal(customer_id: str) -> bytes:
@@ -127,12 +125,9 @@ def _fold(record: Record, rows: Rows) -> None:
     if record.key is not None and record.value is not None and record.value[:1] == WITHDRAWN:
         _withdraw(record.key, record.value[1:].decode(errors="replace"), rows)
         return
-    if record.key is None or not record.value or record.value[:1] != VERSION:
-        raise Invalid("unknown_version", "holding")
-    try:
-        holding = _holdings.decode(memoryview(record.value)[1:])
-    except msgspec.MsgspecError:
-        raise Invalid("bad_message", "holding") from None
+    if record.key is None:
+        raise Invalid("null_key", "the key is the contact point")
+    holding = _holdings.decode(record.value)
     stored = rows.get(record.key)
     row = decode_contact_row(stored) if stored is not None else ContactRow()
     mine = row.holdings.setdefault(holding.customer_id, {})
