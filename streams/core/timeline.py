@@ -156,7 +156,7 @@ def _read(decoder: msgspec.msgpack.Decoder[T], version: bytes, stored: bytes) ->
         raise Invalid("unknown_version", "history")
     try:
         return decoder.decode(memoryview(stored)[1:])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise Invalid("bad_message", "history") from None
 
 
