@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from streams.core.asking import Ask
 from streams.core.rules import Policy
 from streams.model import Change, Millis, Note
 
@@ -127,8 +128,6 @@ def refused(hop: Hop, change: Change, observed: Millis) -> bool:
 
 def _gone(hop: Hop, key: str, gone: Gone) -> None:
     """What was said before the erasure is dropped; the rest asks the customer that takes the erased one's place."""
-    from streams.core.identity import Ask  # whose steps call this one
-
     row = hop.row
     late = [one for one in row.parked if one.change.observed(one.at) <= gone.at]
     if row.erased_at is None and row.pending:

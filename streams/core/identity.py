@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from streams.core import canonical
+from streams.core.asking import Ask
 from streams.core.bonds import ALONE, CLAIMED, EXTERNAL, NAMED, REFUSED, evidence, kind_of, mark_of
 from streams.core.forgetting import Erase, Forgetting, Free, Gone, Left, forget, refused, turn_away
 from streams.core.given_up import (
@@ -95,19 +96,6 @@ class Visit(msgspec.Struct, frozen=True, array_like=True, tag=1):
     claims: tuple[str, ...] = ()
     at: Millis = 0
     gone: bool = False
-
-
-class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """A record asks a customer to join it (I2); `otherwise` is the customer it becomes if refused.
-
-    `by`: the kind of what led there, a word of `core/bonds.py`.
-    """
-
-    record: str
-    platform: str
-    otherwise: str
-    claims: tuple[str, ...] = ()
-    by: str = ALONE
 
 
 class Bound(msgspec.Struct, frozen=True, array_like=True, tag=3):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from streams.model import Change, Note
 
 if TYPE_CHECKING:
-    from streams.core.identity import Ask
+    from streams.core.asking import Ask
 
 
 def no_further(ask: Ask, customer: str) -> Note:

@@ -9,12 +9,13 @@ from streams.codec import PublicCodec
 from streams.codec.internal import decode_customer_change, decode_receipt, decode_steward
 from streams.codec.public import ledger_key
 from streams.codec.state import decode_customer, encode_customer
+from streams.core.asking import Ask
 from streams.core.bonds import MADE
 from streams.core.decide import Decision, Input, Tick, check_change, decide
 from streams.core.erasure import refuse_erased
 from streams.core.fold import ContactUpdate
 from streams.core.history import entry_of
-from streams.core.identity import Ask, Bound, Message
+from streams.core.identity import Bound, Message
 from streams.core.repointing import customer_key
 from streams.core.rules import Policy
 from streams.core.state import PERSON, Customer
