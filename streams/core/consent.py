@@ -7,7 +7,7 @@ from streams.core.contact_points import canonical_contact, joined, purposes
 from streams.core.fold import Fold, Said, slot_of
 from streams.core.ledger_fold import OPTED_IN, counts, entry_order
 from streams.core.registers import hold_stated, latest_before, shadow_of
-from streams.core.state import PERSON, Entry, Held, Reach, Slot
+from streams.core.state import PERSON, Entry, Held, Reach, Sent, Slot
 from streams.model import ConsentStatement, Millis, Suppression
 
 
@@ -22,7 +22,7 @@ def state_consent(fold: Fold, said: Said, consent: ConsentStatement, at: Millis)
     slot = slot_of(said.record.consents, key)
     sent = slot.sent
     decision = "opt_out" if consent.decision in ("opt_out", "expire") else "opt_in"
-    echo = said.echo or (bool(sent) and _repeats_command(sent[-1].seen, decision, consent, said.snapshot))
+    echo = said.echo or (bool(sent) and _repeats_command(sent[-1], decision, consent, said))
     missed = said.snapshot and not echo and _missed_opt_out(fold, said, key, decision)
     hold_stated(slot, Held(said.shadow_at, said.sequence, decision, decision))
     fold.touch_consent(said.name, key)
@@ -49,9 +49,12 @@ def _decided(fold: Fold, key: str) -> bool:
     return any(counts(entry) for entry in fold.state.entries.get(key, ()))
 
 
-def _repeats_command(commanded: str, decision: str, consent: ConsentStatement, snapshot: bool) -> bool:
-    """R11: it repeats what we last commanded and carries no act of its own."""
-    if snapshot or commanded != decision:
+def _repeats_command(sent: Sent, decision: str, consent: ConsentStatement, said: Said) -> bool:
+    """R11: it repeats what we last commanded and carries no act of its own.
+
+    Where the platform has decided differently in between it is not our word that comes back.
+    """
+    if said.snapshot or sent.seen != decision or (sent.differed_at is not None and sent.differed_at <= said.at):
         return False
     return not consent.explicit and consent.method in (None, "", "sync")
 
@@ -73,6 +76,8 @@ def _end_contradicted(fold: Fold, said: Said, slot: Slot, decision: str) -> None
     latest = latest_before(slot, said.shadow_at)
     if latest is not None and latest.seen != decision:
         latest.contradicted = latest.ended = True
+        if latest.differed_at is None or said.shadow_at < latest.differed_at:
+            latest.differed_at = said.shadow_at
         fold.ended.add(latest.command_id)
         slot.refused = None
 

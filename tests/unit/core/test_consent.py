@@ -600,6 +600,35 @@ def test_a_consent_that_repeats_our_command_without_an_act_is_an_echo_and_one_wi
     assert len(act.ledger) == 1
 
 
+def unsubscribed_by_our_word() -> Story:
+    """The storefront has applied our opt-out; it never says how somebody unsubscribes."""
+    story = Story("esp:7")
+    story.say("storefront:9", 0, email=ANN)
+    story.consents("esp:7", 10, "opt_out", method="unsubscribe_link")
+    return story
+
+
+def test_an_opt_out_after_the_platforms_own_opt_in_is_no_echo_of_the_opt_out_that_we_wrote_before() -> None:
+    story = unsubscribed_by_our_word()
+    story.consents("storefront:9", 1000, "opt_in", **EXPLICIT)
+
+    output = story.consents("storefront:9", 5000, "opt_out")
+
+    assert state(story) == "opted_out"
+    assert [(row.decision, row.status) for row in output.ledger] == [("opt_out", "accepted")]
+    assert [decision for _, _, decision in orders(output)] == ["opt_out"]
+
+
+def test_a_late_event_of_our_opt_out_stays_an_echo_after_the_platforms_own_opt_in() -> None:
+    story = unsubscribed_by_our_word()
+    story.consents("storefront:9", 1000, "opt_in", **EXPLICIT)
+
+    output = story.consents("storefront:9", 12, "opt_out", ingested=1005)
+
+    assert (kinds(output), output.ledger, output.commands) == (["echo"], [], [])
+    assert state(story) == "opted_in"
+
+
 # D1, D2
 
 
