@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
+import msgspec
+
+from streams.core.conflicts import MERGE_CONFLICT, conflicts, still_conflicting
+from streams.core.contact_points import appearances, split
 from streams.core.decide import Decision, settle
 from streams.core.fold import Fold
-from streams.core.ledger_fold import OPTED_IN, OPTED_OUT, UNKNOWN, entry_order
+from streams.core.ledger_fold import UNKNOWN, entry_order
+from streams.core.orders import subscribed_by_us
 from streams.core.rules import Policy
-from streams.core.state import ConsentState, Customer, Entry, Join, Record
+from streams.core.state import PERSON, ConsentState, Customer, Entry, Join, Record
 from streams.model import Millis
-
-MERGE_CONFLICT = "merge_conflict"
 
 
 def open_records(state: Customer) -> dict[str, int]:
@@ -36,12 +39,14 @@ def merge(
 
     `evidence`: who asked for it and why, kept for the explanation.
     """
-    conflicts = _conflicts(survivor, other)
+    contested = conflicts(survivor, other, policy)
+    sides = [sorted(survivor.records), sorted(other.records)] if contested else []
     # The version is the greater plus one (R13): settling adds the one.
     survivor.version = max(survivor.version, other.version)
     _join(survivor, other)
-    survivor.joins = [*survivor.joins, *other.joins, evidence or Join(other.customer_id, at, request_id)]
-    for key in conflicts:
+    join = msgspec.structs.replace(evidence or Join(other.customer_id, at, request_id), sides=sides)
+    survivor.joins = [*survivor.joins, *other.joins, join]
+    for key in contested:
         _add(survivor, key, Entry("opt_out", at, None, at, method=MERGE_CONFLICT, change_id=request_id, status=""))
     fold = _everything(survivor, at, request_id, policy)
     before = survivor.version
@@ -110,16 +115,6 @@ def _add(state: Customer, key: str, entry: Entry) -> None:
         entries.sort(key=entry_order)
 
 
-def _conflicts(one: Customer, other: Customer) -> list[str]:
-    """C7: keys that one customer has opted in and the other has opted out."""
-    wanted = {OPTED_IN, OPTED_OUT}
-    return sorted(
-        key
-        for key, known in one.consents.items()
-        if key in other.consents and {known.state, other.consents[key].state} == wanted
-    )
-
-
 def _everything(state: Customer, at: Millis, cause: str, policy: Policy) -> Fold:
     """A working set in which every attribute, key and record is to be looked at again."""
     fold = Fold(state, policy, at, cause)
@@ -158,7 +153,7 @@ def part(state: Customer, name: str, new_id: str, at: Millis, request_id: str, p
         if name in (command.record_id, f"{command.platform}:{command.record_id}"):
             moved.unanswered[command_id] = state.unanswered.pop(command_id)
     moved.version += 1
-    _part_ledger(state, moved, name)
+    _part_ledger(state, moved, name, policy)
     foreign = tuple(sorted(name for name, golden in state.golden.items() if golden.value is not None))
     return Part(settle_apart(state, foreign, at, request_id, policy), moved, foreign)
 
@@ -171,18 +166,16 @@ def record_born(record: Record, otherwise: Millis) -> Millis:
     return min(times, default=otherwise)
 
 
-def _part_ledger(state: Customer, moved: Customer, name: str) -> None:
-    """An entry belongs to the record that stated it; one that the merge itself made belongs to nobody."""
+def _part_ledger(state: Customer, moved: Customer, name: str, policy: Policy) -> None:
+    """An entry belongs to the record that stated it; one that the merge itself made belongs to those that met in it."""
     for key, entries in list(state.entries.items()):
         own = [entry for entry in entries if entry.record == name]
-        kept = [entry for entry in entries if entry.record != name]
+        kept = [entry for entry in still_conflicting(state, key, entries, policy) if entry.record != name]
         if own:
             moved.entries[key] = own
-            kept = [entry for entry in kept if entry.method != MERGE_CONFLICT]
         state.entries[key] = kept
         if not kept:
             del state.entries[key]
-            state.consents.pop(key, None)
     for key, words in list(state.reach.items()):
         if name in words:
             moved.reach[key] = {name: words.pop(name)}
@@ -190,10 +183,38 @@ def _part_ledger(state: Customer, moved: Customer, name: str) -> None:
 
 def settle_apart(state: Customer, foreign: tuple[str, ...], at: Millis, request_id: str, policy: Policy) -> Decision:
     """Resolve everything again on one side of an unlink."""
+    _take_back_consents(state)
     fold = _everything(state, at, request_id, policy)
     fold.reason = "unlink"
     _clear_foreign(fold, foreign)
-    return settle(fold)
+    decision = settle(fold)
+    _forget_unknown(state)
+    return decision
+
+
+def _take_back_consents(state: Customer) -> None:
+    """What was told of a consent that is no longer here is judged once more, so that it is taken back.
+
+    Of the other side's own contact points nothing is said: that would end what their owner has agreed to.
+    """
+    held = {*appearances(state), PERSON}
+    for record in state.records.values():
+        for key, slot in record.consents.items():
+            if key not in state.consents and subscribed_by_us(slot) and split(key).contact_point in held:
+                state.consents[key] = ConsentState(UNKNOWN, False)
+    for key in [one for one in state.consents if one not in state.entries and split(one).contact_point not in held]:
+        del state.consents[key]
+
+
+def _forget_unknown(state: Customer) -> None:
+    """Nobody speaks of these keys any more, and no platform has to be told of them."""
+    subscribed = {
+        key for record in state.records.values() for key, slot in record.consents.items() if subscribed_by_us(slot)
+    }
+    for key, known in list(state.consents.items()):
+        plain = known.state == UNKNOWN and known.told is None and known.carried_at is None
+        if plain and key not in state.entries and key not in subscribed:
+            del state.consents[key]
 
 
 def _clear_foreign(fold: Fold, foreign: tuple[str, ...]) -> None:

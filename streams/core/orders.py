@@ -8,6 +8,7 @@ from streams.core.canonical import SEP
 from streams.core.commanding import held_back, new_command, remember, tripped
 from streams.core.contact_points import split
 from streams.core.fold import Fold, slot_of
+from streams.core.ledger_fold import UNKNOWN
 from streams.core.registers import pending_of, shadow_of
 from streams.core.rules import Policy
 from streams.core.state import PERSON, ConsentState, Record, Slot
@@ -56,6 +57,8 @@ def _consent_due(fold: Fold, record: Record, key: str) -> ToldDecision | None:
     shadow = shadow_of(slot) if slot is not None else None
     held = shadow.seen if shadow is not None else None
     wanted = _wanted(known, held)
+    if wanted is None and known.state == UNKNOWN and slot is not None and subscribed_by_us(slot):
+        wanted = "opt_out"  # I4: what it was told came with a record that has been unlinked
     if wanted is None or not _concerns(fold, record, key, wanted, slot):
         return None
     slot = slot_of(record.consents, key)
@@ -73,6 +76,15 @@ def _wanted(known: ConsentState, held: str | None) -> ToldDecision | None:
     if told == "opt_out" or (held == "opt_in" and known.lapsed):
         return "opt_out"
     return "opt_in" if told == "opt_in" else None
+
+
+def subscribed_by_us(slot: Slot) -> bool:
+    """True where the platform has opted in, or is about to, because we told it to."""
+    pending = pending_of(slot)
+    if pending is not None:
+        return pending.seen == "opt_in"
+    shadow = shadow_of(slot)
+    return shadow is not None and shadow.seen == "opt_in" and any(sent.seen == "opt_in" for sent in slot.sent)
 
 
 def _concerns(fold: Fold, record: Record, key: str, wanted: ToldDecision, slot: Slot | None) -> bool:

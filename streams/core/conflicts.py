@@ -1,0 +1,80 @@
+"""C7: a contact point that one of two customers has opted out stays so when they become one; until they part again.
+
+The entry of such a conflict belongs to no record, but to the two sides that met. It stands as long as what is left of
+both would still contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from streams.core.ledger_fold import OPTED_IN, OPTED_OUT, entry_order, judge
+from streams.core.rules import Policy
+from streams.core.state import Customer, Entry, Join
+
+MERGE_CONFLICT: Final = "merge_conflict"
+
+_WANTED: Final = {OPTED_IN, OPTED_OUT}
+
+
+def conflicts(one: Customer, other: Customer, policy: Policy) -> list[str]:
+    """The keys that one of the two has opted out, where the entries of both together would not say so."""
+    return sorted(key for key in one.consents.keys() & other.consents.keys() if _conflicts_in(one, other, key, policy))
+
+
+def _conflicts_in(one: Customer, other: Customer, key: str, policy: Policy) -> bool:
+    mine, others = one.consents[key], other.consents[key]
+    if mine.state == others.state or OPTED_OUT not in (mine.state, others.state):
+        return False
+    if OPTED_IN in (mine.state, others.state):
+        return True
+    together = sorted([*one.entries.get(key, ()), *other.entries.get(key, ())], key=entry_order)
+    carried_at = (mine if mine.state == OPTED_OUT else others).carried_at
+    return judge(together, policy, max(one.clock, other.clock), carried_at).state != OPTED_OUT
+
+
+def still_conflicting(state: Customer, key: str, entries: Sequence[Entry], policy: Policy) -> list[Entry]:
+    """The entries of a key, own ones of a record that has left included, without the conflicts that left with it.
+
+    Where it cannot be told what a conflict came from, it stays.
+    """
+    kept = list(entries)
+    for one in entries:
+        if one.method == MERGE_CONFLICT and not _stands(state, one, kept, policy):
+            kept.remove(one)
+    return kept
+
+
+def _stands(state: Customer, conflict: Entry, entries: Sequence[Entry], policy: Policy) -> bool:
+    join = _join_of(state, conflict)
+    if join is None or not join.sides:
+        return True
+    left = [[name for name in side if name in state.records] for side in join.sides]
+    if not all(left):
+        return False
+    return not _contradict(state, conflict, entries, join.sides, policy) or _contradict(
+        state, conflict, entries, left, policy
+    )
+
+
+def _contradict(
+    state: Customer, conflict: Entry, entries: Sequence[Entry], sides: Sequence[Sequence[str]], policy: Policy
+) -> bool:
+    """True where the two sides were of different minds by what these records said until then."""
+    found = set[str]()
+    for side in sides:
+        own = [one for one in entries if one.at <= conflict.at and _is_of(state, one, conflict, side)]
+        found.add(judge(own, policy, conflict.at).state)
+    return found == _WANTED
+
+
+def _is_of(state: Customer, entry: Entry, conflict: Entry, side: Sequence[str]) -> bool:
+    if entry.method != MERGE_CONFLICT:
+        return entry.record in side
+    join = _join_of(state, entry)
+    return entry is not conflict and join is not None and all(set(one) & set(side) for one in join.sides)
+
+
+def _join_of(state: Customer, conflict: Entry) -> Join | None:
+    return next((one for one in state.joins if one.request_id == conflict.change_id), None)
