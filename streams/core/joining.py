@@ -10,6 +10,7 @@ import msgspec
 from streams.core.conflicts import MERGE_CONFLICT, conflicts, still_conflicting
 from streams.core.contact_points import appearances, split
 from streams.core.decide import Decision, settle
+from streams.core.effective import suppressed
 from streams.core.fold import Fold
 from streams.core.ledger_fold import UNKNOWN, entry_order
 from streams.core.orders import subscribed_by_us
@@ -188,7 +189,7 @@ def settle_apart(state: Customer, foreign: tuple[str, ...], at: Millis, request_
     fold.reason = "unlink"
     _clear_foreign(fold, foreign)
     decision = settle(fold)
-    _forget_unknown(state)
+    _forget_unknown(state, policy)
     return decision
 
 
@@ -206,14 +207,15 @@ def _take_back_consents(state: Customer) -> None:
         del state.consents[key]
 
 
-def _forget_unknown(state: Customer) -> None:
+def _forget_unknown(state: Customer, policy: Policy) -> None:
     """Nobody speaks of these keys any more, and no platform has to be told of them."""
     subscribed = {
         key for record in state.records.values() for key, slot in record.consents.items() if subscribed_by_us(slot)
     }
     for key, known in list(state.consents.items()):
         plain = known.state == UNKNOWN and known.told is None and known.carried_at is None
-        if plain and key not in state.entries and key not in subscribed:
+        spoken = key in state.entries or key in subscribed
+        if plain and not spoken and not suppressed(state, policy, *split(key)[:2]):
             del state.consents[key]
 
 
