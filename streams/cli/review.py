@@ -13,7 +13,7 @@ from streams.cli.console import console
 from streams.cli.errors import Sentence
 from streams.cli.posting import Answer, act, got, posted, told
 
-STATES = ("open", "approved", "dismissed", "all")
+STATES = ("open", "approved", "dismissed", "settled", "all")
 
 
 @click.group()
@@ -60,7 +60,9 @@ def _table(cases: list[dict[str, Any]]) -> Table:
     table = Table("case", "seen", Column("evidence", overflow="fold"), Column("approving it", overflow="fold"), "state")
     for one in cases:
         seen = f"{one['count']} x, last {one['last_at']}"
-        decided = f"{one['state']} by {one['by']}: {one['why']}" if "by" in one else one["state"]
+        decided = (
+            one["state"] + (f" by {one['by']}" if "by" in one else "") + (f": {one['why']}" if "why" in one else "")
+        )
         table.add_row(one["review_id"], seen, _evidence(one), one["approval"], decided)
     return table
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from streams.core.closing import close_cases, joined_cases
 from streams.core.decide import decide
 from streams.core.identity import minted
 from streams.core.joining import merge, open_records, refuses_merge
@@ -193,6 +194,7 @@ def absorb_state(step: Step, absorb: Absorb) -> None:
             step.told.append((customer_key(other.customer_id), told))
             step.withdrawn += [(point, other.customer_id) for point in sorted(points)]
             step.answer(evidence)
+            close_cases(step)
             return
         rule, step.state = "too_large", _decoder.decode(before)
         absorb = Absorb(_decoder.decode(given), evidence)
@@ -238,6 +240,7 @@ def _joined_moves(state: Customer, other: Customer, evidence: Join) -> Moves:
         returned=kept({**others.returned, **mine.returned}),
         merged_day=day,
         merged_count=count,
+        cases=joined_cases(mine.cases, others.cases),
     )
 
 

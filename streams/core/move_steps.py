@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from streams.core.closing import inquire
 from streams.core.merging import absorb_state, answer_offer, consider, remember_return, surrender
-from streams.core.moves import Absorb, Carry, Install, Move, Offer, Propose, Return, Step, Wake, moves_of, remembered
+from streams.core.moves import (
+    Absorb,
+    Carry,
+    Inquire,
+    Install,
+    Move,
+    Offer,
+    Propose,
+    Return,
+    Step,
+    Wake,
+    moves_of,
+    remembered,
+)
 from streams.core.unlinking import install_state, part_record
 
 
@@ -34,6 +48,8 @@ def take(step: Step, move: Move) -> None:
             pass  # delivered again: it has been a customer again since
         case Propose():
             consider(step, move)
+        case Inquire():
+            inquire(step, move)
         case Wake() | Carry():
             pass  # what was to be carried out was, by whatever came first; what was carried is an input by now
 

@@ -14,7 +14,7 @@ Here are the words; the steps are in `merging.py` and `unlinking.py`, and `move_
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -22,11 +22,13 @@ from streams.core.contact_points import appearances, split
 from streams.core.decide import Decision
 from streams.core.identity import Message
 from streams.core.rules import Policy
-from streams.core.state import PERSON, Customer, Intent, Join, Moves
+from streams.core.state import PERSON, Customer, Intent, Join, Moves, OpenCase
 from streams.model import Change, Invalid, Millis, Note, Receipt, StewardRequest
 
 DAY_MS: Final = 86_400_000
 REMEMBERED_MAX: Final = 256
+# Cases of the review queue that a customer remembers; what it has forgotten stays open until a steward decides it.
+CASES_MAX: Final = 64
 # What an absorbed state takes beside itself in its message.
 ENVELOPE_BYTES: Final = 2048
 
@@ -100,7 +102,21 @@ class Propose(msgspec.Struct, frozen=True, array_like=True, tag=6):
     change_id: str
 
 
-Move: TypeAlias = Offer | Absorb | Install | Return | Wake | Carry | Propose
+class Inquire(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """The review queue has a case on this customer: is there still something to decide? See `closing.py`."""
+
+    case: OpenCase
+
+
+class Closed(NamedTuple):
+    """A case with nothing left to decide: its customers are one, `became`; or one of them was erased (None)."""
+
+    review_id: str
+    key: str
+    became: str | None
+
+
+Move: TypeAlias = Offer | Absorb | Install | Return | Wake | Carry | Propose | Inquire
 
 
 @dataclass(slots=True)
@@ -109,7 +125,7 @@ class Step:
 
     `sends` go to customers' rows, `told` to identity rows, and `withdrawn` are (contact point, customer) that no longer
     hold together. `refused` names why an offer came to nothing, with the offer. `answers`: by request, the reason why
-    it came to nothing, None where it was carried out.
+    it came to nothing, None where it was carried out. `closed`: cases of the review queue that end by it.
     """
 
     customer_id: str
@@ -123,6 +139,7 @@ class Step:
     notes: list[Note] = field(default_factory=list)
     refused: tuple[Invalid, Offer] | None = None
     answers: list[tuple[str, str | None]] = field(default_factory=list)
+    closed: list[Closed] = field(default_factory=list)
 
     def answer(self, evidence: Join, reason: str | None = None) -> None:
         """Tell who asked what became of it; None: it was done. An identifier does not ask."""

@@ -1,6 +1,7 @@
 """The review queue: what the rules do not decide alone, with its evidence, until a steward has decided it.
 
 A case is known by its evidence, so that the same one counts up instead of asking again, and stays as it was decided.
+One whose customers have become one meanwhile is settled, without a steward.
 Structs are `array_like`, so the field order is the stored form: append new fields with a default, never reorder.
 """
 
@@ -13,22 +14,24 @@ import msgspec
 
 from streams.core.canonical import SEP
 from streams.core.redaction import RULE as ERASE_REQUESTED
+from streams.core.state import OpenCase
 from streams.model import Invalid, Millis, Note, StewardRequest, format_time
 
-State: TypeAlias = Literal["open", "approved", "dismissed"]
+State: TypeAlias = Literal["open", "approved", "dismissed", "settled"]
 
 # Notes that ask for a decision. `rebind_refused` always comes with a `review` of the same evidence.
 ASKING: Final = frozenset({"review", "ping_pong", "validation_failed"})
 CHANGES_MAX: Final = 8
 # Evidence from so soon after an approval was on its way; what comes later says that the approval has not settled it.
 SETTLED_AFTER_MS: Final = 600_000
+ONE_ALREADY: Final = "the two are one customer already"
 
 
 class Review(msgspec.Struct, array_like=True):
     """One case. `key` is the key of its notes: the record it is about, else the customer.
 
     `change_ids`: the newest that brought it up. `count`: how often it came; `by`, `why` and `decided_at` say who
-    decided it, why and when, `request_id` with which request.
+    decided it, why and when, `request_id` with which request. `became`: the one customer that settled it.
     """
 
     review_id: str
@@ -52,6 +55,7 @@ class Review(msgspec.Struct, array_like=True):
     decided_at: Millis | None = None
     request_id: str | None = None
     approvals: int = 0
+    became: str | None = None
 
 
 def review_id(note: Note) -> str:
@@ -114,6 +118,8 @@ def decided(review: Review, request: StewardRequest, at: Millis) -> StewardReque
         return follows(review)
     if review.state == "approved":
         raise Invalid("already_approved", "what was approved has been carried out")
+    if review.state == "settled":
+        raise Invalid("already_settled", ONE_ALREADY)
     if review.state == "dismissed" and request.value == "dismiss":
         raise Invalid("already_dismissed", "it was dismissed before")
     review.state = "approved" if request.value == "approve" else "dismissed"
@@ -121,6 +127,21 @@ def decided(review: Review, request: StewardRequest, at: Millis) -> StewardReque
     review.decided_at = request.at if request.at is not None else at
     review.approvals += review.state == "approved"
     return follows(review)
+
+
+def settle(review: Review, became: str, at: Millis) -> bool:
+    """Its customers have become one; False where there was nothing left to decide."""
+    if review.state != "open":
+        return False
+    review.state, review.became, review.why, review.decided_at = "settled", became, ONE_ALREADY, at
+    review.by = review.request_id = None
+    return True
+
+
+def asked_about(review: Review) -> OpenCase:
+    """The case as its customers' rows know it."""
+    customers = dict.fromkeys(one for one in (review.customer_id, review.other_id) if one is not None)
+    return OpenCase(review.review_id, review.key, tuple(customers))
 
 
 def follows(review: Review) -> StewardRequest | None:
@@ -166,6 +187,8 @@ def review_view(review: Review) -> dict[str, Any]:
 
 def _approval(review: Review) -> str:
     """What approving it does, in words."""
+    if review.state == "settled":
+        return "would change nothing"
     if review.kind == "review" and review.customer_id and review.other_id:
         return f"merges {review.other_id} with {review.customer_id}"
     if review.kind == "review" and review.customer_id and review.rule == ERASE_REQUESTED:

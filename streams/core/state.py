@@ -276,13 +276,22 @@ class Intent(Struct):
     evidence: Join | None = None
 
 
+class OpenCase(Struct):
+    """A case of the review queue on these customers, and the key under which it lies there."""
+
+    review_id: str
+    key: str
+    customers: tuple[str, ...]
+
+
 class Moves(Struct):
     """What a customer that took part in a merge or an unlink must remember of it, so that nothing on its way is lost.
 
     `survivor` makes it an alias; `request_id` is the merge that did. `parted`: unlinked records, and where they went.
     `apart`: customers from which an unlink set it apart, so that only a steward joins them again. `returned`: merges
     that could not be finished, by request, with the customer that was given back. `merged_day` and `merged_count`:
-    automatic merges in the last day (days since the epoch) that had any.
+    automatic merges in the last day (days since the epoch) that had any. `cases`: of the review queue, on this customer
+    and another one, newest last.
     """
 
     survivor: str | None = None
@@ -293,6 +302,7 @@ class Moves(Struct):
     returned: dict[str, str] = {}
     merged_day: int = 0
     merged_count: int = 0
+    cases: list[OpenCase] = []
 
 
 class Customer(Struct):

@@ -1,7 +1,8 @@
-"""What became of a steward's request, and decisions on their way to the review queue: the topic `reviews`."""
+"""What became of a steward's request, and what ends a case, on the way to the review queue: the topic `reviews`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -10,7 +11,8 @@ from streams.codec.internal import decode_steward
 from streams.codec.moves import MOVE, decode_move
 from streams.codec.versioned import Versioned
 from streams.core.decide import Decision
-from streams.core.moves import Carry, Step
+from streams.core.erasure import Erasure
+from streams.core.moves import Carry, Closed, Step
 from streams.lane import Emit, Record
 from streams.model import Invalid, Millis, Note, StewardRequest
 from streams.runtime import topics
@@ -41,7 +43,14 @@ class Decide(msgspec.Struct, frozen=True, array_like=True, tag=1):
     request: StewardRequest
 
 
-Message: TypeAlias = Outcome | Decide
+class Settle(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """A case has nothing left to decide, under its key: its customers are one, `became`; None: one was erased."""
+
+    review_id: str
+    became: str | None
+
+
+Message: TypeAlias = Outcome | Decide | Settle
 
 _messages: Final = Versioned[Message](Message, b"\x01", "review message")
 encode_message: Final = _messages.encode
@@ -119,3 +128,16 @@ def moved(step: Step, at: Millis) -> list[Emit]:
         else:
             emits += refused(request_id, step.customer_id, reason, at)
     return emits
+
+
+def settled(closed: Iterable[Closed], at: Millis) -> list[Emit]:
+    """Cases that end by themselves, on their way to where they lie."""
+    return [
+        Emit(topics.REVIEWS, one.key.encode(), encode_message(Settle(one.review_id, one.became)), timestamp_ms=at)
+        for one in closed
+    ]
+
+
+def gone(erasure: Erasure, at: Millis) -> list[Emit]:
+    """The cases on an erased customer that lie under somebody else's key."""
+    return settled((Closed(one.review_id, one.key, None) for one in erasure.cases), at)

@@ -24,7 +24,7 @@ from streams.core.timeline import whole_entry
 from streams.lane import Batch, Done, Emit, Record, Rows, TooLarge
 from streams.model import Invalid, Note, StewardRequest
 from streams.runtime import topics
-from streams.runtime.asked import heard, turned_down
+from streams.runtime.asked import gone, heard, turned_down
 from streams.runtime.binder import encode_message
 from streams.runtime.contacts import Holding, encode_holding
 from streams.runtime.erasing import FENCES, Erasing, carried_out
@@ -220,7 +220,7 @@ class Engine:
         for note in notes:
             if note.kind in ALERTS:
                 emits.append(alert(note, at))
-        return emits
+        return emits if decision.erasure is None else [*emits, *gone(decision.erasure, at)]
 
     def _fire(self, tick: Record, rows: Rows) -> list[Emit]:
         """The customers whose timers are due by this tick, at most `due_max`; the rest waits for the next one."""

@@ -26,7 +26,7 @@ from streams.core.unlinking import request_unlink
 from streams.lane import Emit, Record, Rows, partition_of
 from streams.model import Command, Note, StewardRequest
 from streams.runtime import topics
-from streams.runtime.asked import moved
+from streams.runtime.asked import moved, settled
 from streams.runtime.binder import encode_message
 from streams.runtime.contacts import withdrawal
 from streams.runtime.erasure_steps import Bury, decode_step, is_step
@@ -178,7 +178,7 @@ class Moving:
         ]
         if step.notes:
             self._count(step.notes)
-        return emits + alerts(step.notes, at) + moved(step, at)
+        return emits + alerts(step.notes, at) + moved(step, at) + settled(step.closed, at)
 
     def place(self, decision: Decision, command: Command) -> int | None:
         """R14: the partition of a command; a record's commands stay where they began, beside their fence."""

@@ -12,11 +12,13 @@ from typing import Final
 import msgspec
 
 from streams.codec.internal import encode
-from streams.core.reviewing import ASKING, Review, counted, decided, opened, review_id
+from streams.codec.moves import encode_move
+from streams.core.moves import Inquire
+from streams.core.reviewing import ASKING, Review, asked_about, counted, decided, opened, review_id, settle
 from streams.lane import Batch, Done, Emit, Record, Rows
 from streams.model import Invalid, Millis, Note, StewardRequest
 from streams.runtime import topics
-from streams.runtime.asked import REQUEST, Answer, Decide, Outcome, decode_message, outcome_emit, request_key
+from streams.runtime.asked import REQUEST, Answer, Decide, Outcome, Settle, decode_message, outcome_emit, request_key
 from streams.runtime.letters import Letters
 from streams.runtime.metrics import RECORDS, REVIEWS_DROPPED
 
@@ -27,7 +29,7 @@ VERSION: Final = b"\x01"
 CASE: Final = b"\x00case"
 OF: Final = b"\x00of"
 ASKED: Final = b"\x00asked"
-_RANKS: Final = {"dismissed": b"\x00", "approved": b"\x01", "open": b"\x02"}
+_RANKS: Final = {"settled": b"\x00", "dismissed": b"\x01", "approved": b"\x02", "open": b"\x03"}
 _END: Final = b"\xff"
 # The largest number of cases under one key that are looked for at once.
 OF_ONE_KEY_MAX: Final = 1000
@@ -117,29 +119,53 @@ def _fold(record: Record, rows: Rows) -> list[Emit]:
         _forget(record.key, rows)
         return []
     if record.topic == topics.NOTES:
-        _fold_note(record.key, record.value, record.timestamp_ms, rows)
-        return []
+        return _fold_note(record.key, record.value, record.timestamp_ms, rows)
     message = decode_message(record.value)
     if isinstance(message, Outcome):
         _write(rows, record.key, VERSION + _encoder.encode(message))
         return []
+    if isinstance(message, Settle):
+        _settle(message, record.timestamp_ms, rows)
+        return []
     return _decide(message, record.timestamp_ms, rows)
 
 
-def _fold_note(key: bytes, value: bytes, at: Millis, rows: Rows) -> None:
+def _fold_note(key: bytes, value: bytes, at: Millis, rows: Rows) -> list[Emit]:
+    """Open a case, or count it; its customers are asked whether it is one still."""
     try:
         note = _notes.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise Invalid("bad_message", "note") from None
     if note.kind not in ASKING:
-        return
+        return []
     name = review_id(note).encode()
     stored = rows.get(name)
     if stored is None:
-        _write(rows, name, encode_review(opened(note, key.decode(), at)))
+        review, before = opened(note, key.decode(), at), None
+    else:
+        review = decode_review(stored)
+        before = review.state
+        if not counted(review, note, at):
+            return []
+    _write(rows, name, encode_review(review))
+    return _inquiries(review, at) if review.state == "open" != before else []
+
+
+def _inquiries(review: Review, at: Millis) -> list[Emit]:
+    case = asked_about(review)
+    asked = encode_move(Inquire(case))
+    return [Emit(topics.CUSTOMER_CHANGES, one.encode(), asked, timestamp_ms=at) for one in case.customers]
+
+
+def _settle(message: Settle, at: Millis, rows: Rows) -> None:
+    name = message.review_id.encode()
+    stored = rows.get(name)
+    if stored is None or name.startswith(REQUEST):
         return
     review = decode_review(stored)
-    if counted(review, note, at):
+    if message.became is None:
+        _remove(rows, name)
+    elif settle(review, message.became, at):
         _write(rows, name, encode_review(review))
 
 
@@ -201,7 +227,7 @@ def _unlist(rows: Rows, key: bytes, value: bytes) -> None:
 
 
 def _drop(rows: Rows, start: bytes, prefix: int, most: int) -> None:
-    """Keep at most `most`: the oldest dismissed cases go first, then the approved, open ones last."""
+    """Keep at most `most`: the oldest settled cases go first, then the dismissed, the approved, open ones last."""
     new = sum(1 for local, value in rows.local.items() if value is not None and local.startswith(start))
     if not new:
         return

@@ -23,7 +23,7 @@ CASES_PATH: Final = "/internal/reviews"
 LIMIT: Final = 100
 LIMIT_MAX: Final = 1000
 SCANNED_MAX: Final = 100_000
-STATES: Final = ("open", "approved", "dismissed")
+STATES: Final = ("open", "approved", "dismissed", "settled")
 NO_REVIEW: Final = "no case of the review queue has this id"
 
 
@@ -140,7 +140,7 @@ def add_reviews(app: LaneApp, source: ReviewSource) -> None:
         """The cases of a state, `open` unless another is asked for, the longest waiting first."""
         wanted = wanted_of(request.query)
         if wanted is None:
-            return refused(request, 400, f"state: open, approved, dismissed or all; limit: 1 to {LIMIT_MAX}")
+            return refused(request, 400, f"state: {', '.join(STATES)} or all; limit: 1 to {LIMIT_MAX}")
         found = await source.find(wanted._replace(limit=wanted.limit + 1))
         found.sort(key=lambda one: (one.last_at, one.review_id))
         view = {"reviews": [review_view(one) for one in found[: wanted.limit]], "more": len(found) > wanted.limit}

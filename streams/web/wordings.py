@@ -14,6 +14,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "too_large": "what would come of it is larger than a customer may be",
     "already_approved": "it was approved before, and that has been carried out",
     "already_dismissed": "it was dismissed before",
+    "already_settled": "its two customers have become one meanwhile",
     "erased_customer": "the customer was erased meanwhile",
     "unknown_customer": "there is no such customer any more",
     "unknown_review": "the queue has no such case any more",

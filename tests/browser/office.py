@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from streams.codec.internal import decode_steward
-from streams.core.reviewing import decided, follows, opened
+from streams.core.reviewing import decided, follows, opened, settle
 from streams.lane import Emit
 from streams.model import Invalid, Note, StewardRequest, format_time
 from streams.runtime.asked import Outcome, request_key
@@ -24,7 +24,7 @@ STEWARD = "Sam Okoye"
 CUSTOMER, BO, CY, DI = "C/1 ä", "c-bo", "c-cy", "c-di"
 CY_MAIL = "cy@example.com"
 LONG_ID = "gid://shopify/Customer/7064055069303700841234567890"
-ARGUED, SISTERS = "r-argued", "r-sisters"
+ARGUED, SISTERS, JOINED = "r-argued", "r-sisters", "r-joined"
 
 
 class Office(Rows):
@@ -40,6 +40,8 @@ class Office(Rows):
         for review_id, note in _cases().items():
             review = opened(note, f"{note.platform}:{note.record_id}", NOON + 30_000)
             review.review_id = review_id
+            if review_id == JOINED:
+                settle(review, CUSTOMER, NOON + 40_000)
             self.stored["reviews"][review_id.encode()] = encode_review(review)
 
     async def send(self, emit: Emit) -> None:
@@ -139,7 +141,8 @@ def _history(directory: Path) -> dict[bytes, bytes]:
 
 
 def _cases() -> dict[str, Note]:
-    """Two people who share an e-mail, and a platform that keeps contradicting."""
+    """Two people who share an e-mail, a platform that keeps contradicting, and two customers that are one by now."""
     met = ("review", "evt-13", "esp", "77", None, BO, "they met", CY, "email", "not_automatic", ("evt-13",))
     argued = Note("ping_pong", "evt-6", "crm", "0031a00000AbCdE", "first_name", CUSTOMER)
-    return {SISTERS: Note(*met), ARGUED: argued}
+    joined = Note("review", "evt-4", "crm", "0031a00000AbCdE", None, CUSTOMER, "they met", "c-ann", "email", "given_up")
+    return {SISTERS: Note(*met), ARGUED: argued, JOINED: joined}

@@ -290,6 +290,7 @@ PAGES = (
     f"/explain/{ID}",
     f"{HERE}/history",
     "/reviews",
+    "/reviews?state=settled",
     f"/reviews/{SISTERS}",
     f"/customers/{DI}",
     "/sign-in",

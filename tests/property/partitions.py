@@ -30,6 +30,7 @@ from streams.runtime.contacts import ContactRow, Contacts, decode_contact_row
 from streams.runtime.engine import Engine
 from streams.runtime.erasing import Erasing
 from streams.runtime.letters import Letters
+from streams.runtime.reviews import Reviews
 from streams.runtime.settings import Settings
 from streams.runtime.tombstones import Living
 
@@ -117,6 +118,7 @@ class Stack:
         self._agents: dict[str, tuple[str, Any]] = {
             **dict.fromkeys((topics.CHANGES, topics.IDENTITY), ("identity", Living(binder))),
             **dict.fromkeys(engine_topics, ("customers", Living(engine))),
+            **dict.fromkeys((topics.NOTES, topics.REVIEWS), ("reviews", Reviews(letters, 1000, 1000))),
             topics.CONTACTS: ("contacts", Living(Contacts(self.codec, letters))),
             **{topics.commands(one): (f"fence-{one}", Living(self.sink)) for one in policy.platforms},
         }

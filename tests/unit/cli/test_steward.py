@@ -11,8 +11,10 @@ from click.testing import CliRunner, Result
 
 from streams.cli import main
 from streams.codec.internal import decode_steward
+from streams.core.reviewing import settle
 from streams.model import Address
 from streams.runtime.asked import Outcome
+from streams.runtime.reviews import decode_review, encode_review
 from tests.unit.web.site import ANN, NOON, PHONE, Rows, open_site
 from tests.unit.web.test_steward import TOKEN, people
 
@@ -160,6 +162,18 @@ def test_the_queue_is_listed_with_its_evidence_and_one_case_is_shown_whole(desk:
     assert json.loads(shown.output)["rule"] == "bound"
     assert none.output == "the queue is empty\n"
     assert desk.steward("review", "show", "r-9").exit_code == 1
+
+
+def test_a_case_that_was_settled_by_nobody_says_why(desk: Desk) -> None:
+    stored = desk.rows.stored["reviews"]
+    case = decode_review(stored[b"r-1"])
+    settle(case, "C1", NOON)
+    stored[b"r-1"] = encode_review(case)
+    opened = desk.steward("review", "list")
+    settled = desk.steward("review", "list", "--state", "settled")
+
+    assert opened.output == "the queue is empty\n"
+    assert "settled: the two are one customer already" in " ".join(settled.output.split())
 
 
 def test_an_address_where_no_engine_answers_is_named(tmp_path: Path) -> None:

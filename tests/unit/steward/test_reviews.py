@@ -11,12 +11,15 @@ import pytest
 
 from streams.codec.contract import note_to_json
 from streams.codec.internal import decode_steward
+from streams.codec.moves import decode_move
+from streams.core.moves import Inquire
 from streams.core.reviewing import Review, review_id
+from streams.core.state import OpenCase
 from streams.lane import Batch, Emit, Record, Rows
 from streams.lane.store import PartitionStore
 from streams.model import Note, StewardRequest
 from streams.runtime import topics
-from streams.runtime.asked import Decide, Outcome, decode_message, encode_message, outcome_emit, request_key
+from streams.runtime.asked import Decide, Outcome, Settle, decode_message, encode_message, outcome_emit, request_key
 from streams.runtime.letters import Letters, alerts, note_key
 from streams.runtime.reviews import CASE, Reviews, case_end, case_start, decode_outcome, decode_review, derive
 from streams.runtime.settings import Settings
@@ -207,6 +210,74 @@ def test_an_erasure_takes_the_cases_of_its_record_and_no_other(store: PartitionS
     assert len(queue.listed("open")) == 1
 
 
+def settle(queue: Queue, became: str | None) -> list[Emit]:
+    message = encode_message(Settle(review_id(met()), became))
+    return queue.take(Emit(topics.REVIEWS, b"crm:r1", message, timestamp_ms=NOW + 9))
+
+
+def test_a_case_asks_its_customers_once_whether_there_is_still_something_to_decide(store: PartitionStore) -> None:
+    queue = Queue(store)
+    asked = queue.note(met())
+    again = queue.note(met(change_id="c2"), NOW + 1)
+
+    case = OpenCase(review_id(met()), "crm:r1", ("C1", "C2"))
+    assert [(one.topic, one.key) for one in asked] == [
+        (topics.CUSTOMER_CHANGES, b"C1"),
+        (topics.CUSTOMER_CHANGES, b"C2"),
+    ]
+    assert [decode_move(one.value) for one in asked] == [Inquire(case), Inquire(case)]
+    assert again == []
+
+
+def test_a_settled_case_is_no_longer_open_and_says_why(store: PartitionStore) -> None:
+    queue = Queue(store)
+    queue.note(met())
+    emits = settle(queue, "C1")
+    case = queue.case(review_id(met()))
+
+    assert emits == []
+    assert case is not None
+    assert (case.state, case.became, case.decided_at) == ("settled", "C1", NOW + 9)
+    assert (len(queue.listed("open")), len(queue.listed("settled"))) == (0, 1)
+
+
+@pytest.mark.parametrize("value", ["approve", "dismiss"])
+def test_a_settled_case_is_decided_by_nobody(store: PartitionStore, value: str) -> None:
+    queue = Queue(store)
+    queue.note(met())
+    settle(queue, "C1")
+    [answer] = queue.decide(review_id(met()), value)
+
+    outcome = decode_message(answer.value)
+    assert isinstance(outcome, Outcome)
+    assert (outcome.state, outcome.reason) == ("refused", "already_settled")
+
+
+@pytest.mark.parametrize("decision", ["approve", "dismiss"])
+def test_what_a_steward_has_decided_stays_so_when_its_customers_become_one(
+    store: PartitionStore, decision: str
+) -> None:
+    queue = Queue(store)
+    queue.note(met())
+    queue.decide(review_id(met()), decision)
+    settle(queue, "C1")
+    case = queue.case(review_id(met()))
+
+    assert case is not None
+    assert (case.state[:7], case.by, case.became) == (decision[:7], "Sam", None)
+
+
+def test_a_case_on_an_erased_customer_is_taken_out_whatever_was_decided(store: PartitionStore) -> None:
+    queue = Queue(store)
+    queue.note(met())
+    queue.decide(review_id(met()), "dismiss")
+    settle(queue, None)
+    settle(queue, "C1")
+
+    assert queue.case(review_id(met())) is None
+    assert [queue.listed(state) for state in ("open", "dismissed", "settled")] == [[], [], []]
+
+
 def test_a_note_lies_under_the_record_that_it_is_about_so_that_its_erasure_finds_it() -> None:
     assert note_key(met()) == "crm:r1"
     assert note_key(Note("receipt_unmatched", customer_id="C1")) == "C1"
@@ -226,7 +297,7 @@ def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_goes_on(
 
     emits = queue.take(Emit(topic, b"crm:r1", value, timestamp_ms=NOW), good)
 
-    assert [one.topic for one in emits] == [topics.DEAD_LETTERS]
+    assert [one.topic for one in emits if one.topic != topics.CUSTOMER_CHANGES] == [topics.DEAD_LETTERS]
     assert queue.case(review_id(met())) is not None or store.read(request_key("Q1")) is not None
 
 

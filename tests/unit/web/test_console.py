@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from streams.codec.state import encode_customer
+from streams.core.reviewing import settle
 from streams.core.state import Customer, Moves
 from streams.runtime.asked import Outcome, request_key
 from streams.runtime.contacts import VERSION, _encoder
+from streams.runtime.reviews import decode_review, encode_review
 from tests.unit.web.conftest import Visit
 from tests.unit.web.site import ANN, HOME, NOON, PHONE, Rows, Told, Visitor
 from tests.unit.web.test_steward import asked, people
@@ -409,6 +411,23 @@ async def test_the_queue_shows_its_evidence_and_never_a_value(visit: Visit) -> N
         assert "Approve" in page and "Dismiss" in page
         assert ANN not in page
     assert "There is no such case." in dismissed
+
+
+async def test_a_settled_case_is_not_open_and_nothing_is_left_to_press(visit: Visit) -> None:
+    rows = people()
+    case = decode_review(rows.stored["reviews"][b"r-1"])
+    settle(case, "C1", NOON)
+    rows.stored["reviews"][b"r-1"] = encode_review(case)
+    async with signed_in(visit, rows) as steward:
+        opened = await steward.visitor.page("/reviews")
+        settled = await steward.visitor.page("/reviews?state=settled")
+        _, told, _ = await steward.visitor.get("/reviews?state=settled")
+
+    assert "No case is open." in opened
+    assert "Settled without a steward at" in settled
+    assert 'the two are one customer already, <a href="/customers/C1">' in settled
+    assert "/console/ask" not in settled
+    assert (told["reviews"][0]["state"], told["reviews"][0]["became"]) == ("settled", "C1")
 
 
 async def test_who_does_not_act_sees_the_queue_without_its_buttons(visit: Visit) -> None:
