@@ -22,7 +22,7 @@ def state_consent(fold: Fold, said: Said, consent: ConsentStatement, at: Millis)
     slot = slot_of(said.record.consents, key)
     sent = slot.sent
     decision = "opt_out" if consent.decision in ("opt_out", "expire") else "opt_in"
-    echo = said.echo or (bool(sent) and _repeats_command(sent[-1], decision, consent, said))
+    echo = said.echo or (bool(sent) and _repeats_command(fold, said, sent[-1], decision, consent))
     missed = said.snapshot and not echo and _missed_opt_out(fold, said, key, decision)
     hold_stated(slot, Held(said.shadow_at, said.sequence, decision, decision))
     fold.touch_consent(said.name, key)
@@ -49,12 +49,16 @@ def _decided(fold: Fold, key: str) -> bool:
     return any(counts(entry) for entry in fold.state.entries.get(key, ()))
 
 
-def _repeats_command(sent: Sent, decision: str, consent: ConsentStatement, said: Said) -> bool:
+def _repeats_command(fold: Fold, said: Said, sent: Sent, decision: str, consent: ConsentStatement) -> bool:
     """R11: it repeats what we last commanded and carries no act of its own.
 
-    Where the platform has decided differently in between it is not our word that comes back.
+    It is not our word that comes back where it was said before we spoke, or after the platform had decided differently.
     """
-    if said.snapshot or sent.seen != decision or (sent.differed_at is not None and sent.differed_at <= said.at):
+    if said.snapshot or sent.seen != decision:
+        return False
+    if said.at < sent.at - fold.policy.clock_skew_tolerance_ms:
+        return False
+    if sent.differed_at is not None and sent.differed_at <= said.at:
         return False
     return not consent.explicit and consent.method in (None, "", "sync")
 

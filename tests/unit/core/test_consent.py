@@ -629,6 +629,18 @@ def test_a_late_event_of_our_opt_out_stays_an_echo_after_the_platforms_own_opt_i
     assert state(story) == "opted_in"
 
 
+def test_an_opt_out_from_before_our_own_is_no_echo_however_late_it_comes() -> None:
+    story = Story("storefront:9", "crm:1")
+    story.say("esp:7", 0, email=ANN)
+    story.consents("storefront:9", 10, "opt_out", ingested=5000)
+    story.consents("storefront:9", 20, "opt_in", ingested=5001, **EXPLICIT)
+
+    output = story.consents("esp:7", 30, "opt_out", ingested=5002)
+
+    assert [(row.decision, row.status) for row in output.ledger] == [("opt_out", "accepted")]
+    assert state(story) == "opted_out"
+
+
 # D1, D2
 
 
