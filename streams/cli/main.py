@@ -13,6 +13,7 @@ from streams.cli.errors import told
 from streams.cli.explain import explain
 from streams.cli.gateway import gateway
 from streams.cli.history import history
+from streams.cli.ledger import ledger
 from streams.cli.policy import policy
 from streams.cli.replay import replay
 from streams.cli.sinks import sinks
@@ -78,6 +79,7 @@ for _command in (
     policy,
     topics,
     dead_letters,
+    ledger,
     tail,
 ):
     main.add_command(_command)

@@ -87,7 +87,7 @@ class PublicCodec:
         fields = self._fields(payload, "consent_ledger_entry")
         _evidence(fields)
         entry = shaped(fields, LedgerEntry)
-        if entry.contact_point == _whole_person(entry.customer_id):
+        if entry.contact_point == person_key(entry.customer_id):
             return msgspec.structs.replace(entry, contact_point=PERSON)
         return entry
 
@@ -133,10 +133,11 @@ class PublicCodec:
 
 def ledger_key(entry: LedgerEntry) -> str:
     """The contact point by which the ledger's topic is keyed (C1)."""
-    return _whole_person(entry.customer_id) if entry.contact_point == PERSON else entry.contact_point
+    return person_key(entry.customer_id) if entry.contact_point == PERSON else entry.contact_point
 
 
-def _whole_person(customer_id: str) -> str:
+def person_key(customer_id: str) -> str:
+    """The ledger's key of the person as a whole, and of what an erasure says of it."""
     return f"customer:{customer_id}"
 
 

@@ -23,6 +23,7 @@ from streams.runtime import topics
 from streams.runtime.binder import encode_message
 from streams.runtime.erased_contacts import withdrawals
 from streams.runtime.erasure_steps import VERSION, Bury, Shun, Step, encode_step
+from streams.runtime.ledger_markers import markers
 from streams.runtime.letters import Letters
 from streams.runtime.settings import PREFIX, SettingsError
 from streams.runtime.tombstones import follow, tombstone
@@ -119,6 +120,7 @@ class Erasing:
         emits += [tombstone(topics.DEAD_LETTERS, key.encode(), at) for key in _names(erasure)]
         for topic in (topics.NOTES, topics.REVIEWS):
             emits += [tombstone(topic, key.encode(), at) for key in (*erasure.ids, *erasure.records)]
+        emits += markers(erasure, state, self._key)
         for one in erasure.ids:
             emits += self._ends(one, state, at)
         return emits + [

@@ -36,6 +36,19 @@ def client_auth(settings: Settings) -> dict[str, Any]:
     return options
 
 
+def native_auth(settings: Settings) -> dict[str, str]:
+    """The same for a confluent-kafka client, which has authorities of its own if it is told of none."""
+    options = {"security.protocol": _protocol(settings)}
+    if settings.tls:
+        authorities = ssl.get_default_verify_paths()
+        options["ssl.ca.location"] = authorities.cafile or authorities.capath or "probe"
+    if settings.sasl_mechanism:
+        options["sasl.mechanism"] = settings.sasl_mechanism
+        options["sasl.username"] = settings.sasl_username
+        options["sasl.password"] = settings.sasl_password
+    return options
+
+
 def _protocol(settings: Settings) -> str:
     security = "SASL" if settings.sasl_mechanism else ""
     transport = "SSL" if settings.tls else "PLAINTEXT" if security else ""

@@ -16,11 +16,12 @@ from streams.lane import Record, partition_of
 from streams.model import Address, Change, ConsentStatement, Identifiers, Statement, StewardRequest
 from streams.runtime import topics
 from streams.runtime.historian import Historian
+from streams.runtime.ledger_markers import Fate, Forgetting
 from streams.runtime.letters import Letters
 from streams.runtime.reviews import Reviews
 from streams.runtime.settings import Settings
 from streams.runtime.tombstones import Living
-from tests.property.partitions import PARTITIONS, Stack
+from tests.property.partitions import KEY, PARTITIONS, Stack
 from tests.property.vocabulary import policy
 
 POLICY = policy()
@@ -30,8 +31,6 @@ RECORDS = ("storefront:gone-9", "crm:gone-1", "esp:gone-7", "idp:gone-3")
 MAIL, PHONE = "ann.gone@example.com", "+14155550199"
 # Each has "gone" in it, or is the phone: what must be nowhere afterwards.
 MARKS = (b"gone", b"4155550199")
-# The ledger is the legal record; it keeps what it has (docs/decisions).
-LEGAL = (topics.LEDGER,)
 
 
 class Everything(Stack):
@@ -57,13 +56,22 @@ class Everything(Stack):
         """What lies in the topics once they are compacted, and in the rows; by topic or table."""
         found: dict[str, list[bytes]] = {}
         for (topic, _), log in self.logs.items():
-            if topic not in LEGAL:
+            if topic != topics.LEDGER:
                 found.setdefault(topic, []).extend(compacted(log))
+        found[topics.LEDGER] = self.ledger_kept()
         for (table, _), store in self.stores.items():
             if not table.startswith("fence-"):
                 rows = [*store.rows.items(), *store.local.items()]
                 found.setdefault(f"table {table}", []).extend(key + value for key, value in rows)
         return found
+
+    def ledger_kept(self) -> list[bytes]:
+        """What `writeback ledger forget` leaves of the ledger, which is not compacted."""
+        rows, forgetting = self.written(topics.LEDGER), Forgetting(KEY, self.codec.decode_ledger)
+        for one in rows:
+            forgetting.learn(one)
+        kept = [one for one in rows if forgetting.fate(one, 0)[0] is not Fate.FORGOTTEN]
+        return [b"".join((one.key or b"", one.value or b"", *(text for _, text in one.headers))) for one in kept]
 
     def named(self, record: str) -> str | None:
         """The customer that a record is bound to."""
@@ -267,3 +275,33 @@ def sendable(stack: Everything, customer_id: str) -> list[bool]:
     state = stack.state(customer_id)
     assert state is not None
     return [one.sendable for key, one in state.consents.items() if key.startswith(MAIL)]
+
+
+def test_a_record_that_was_unlinked_keeps_its_decisions_when_the_other_customer_is_erased() -> None:
+    """And loses them with its own: the ledger has what it had said before under the id of the customer it left."""
+    stack = Everything(5)
+    stack.change(told("storefront:gone-9", 1, 0, "C1"), NOON)
+    stack.change(other_person(), NOON + 1000)
+    stack.drain()
+    unlink = StewardRequest("unlink", "u", "C1", record="crm:bob", at=NOON + 5000, by="tester")
+    stack.ask("C1", unlink, NOON + 5000)
+    stack.drain()
+    bob = stack.named("crm:bob")
+    assert bob not in (None, "C1")
+
+    stack.ask("C1", StewardRequest("erase", "forget her", "C1", by="tester"), NOON + 6000)
+    stack.drain()
+    assert [one for one in stack.ledger_kept() if b"gone" in one] == []
+    assert [one for one in stack.ledger_kept() if b"bob@example.com" in one]
+
+    stack.ask(bob or "", StewardRequest("erase", "forget him", bob, by="tester"), NOON + 7000)
+    stack.drain()
+    assert [one for one in stack.ledger_kept() if b"bob" in one] == []
+
+
+def other_person() -> Change:
+    """Bob, whose contact was linked to Ann's customer by mistake."""
+    at = NOON + 1000
+    opt_in = ConsentStatement("bob@example.com", "email", "marketing", "opt_in", at, True, "checkbox", {"form": "1"})
+    said = {"email": Statement("bob@example.com")}
+    return Change("bob 1", "crm", "bob", observed_at=at, customer_id="C1", attributes=said, consents=(opt_in,))
