@@ -17,19 +17,19 @@ def inquire(step: Step, asked: Inquire) -> None:
         return
     if state.erased_at is not None:
         step.closed.append(Closed(case.review_id, case.key, None))
-    elif _is_one(step, case):
+        return
+    if _is_one(step, case):
         step.closed.append(Closed(case.review_id, case.key, step.customer_id))
-    elif len(case.customers) > 1:
+    if len(case.customers) > 1:
         moves = moves_of(state)
         kept = [one for one in moves.cases if one.review_id != case.review_id]
         moves.cases = [*kept, case][-CASES_MAX:]
 
 
 def close_cases(step: Step) -> None:
-    """After a merge: the cases that it has settled."""
-    moves = remembered(step.known())
-    step.closed += [Closed(one.review_id, one.key, step.customer_id) for one in moves.cases if _is_one(step, one)]
-    moves.cases = [one for one in moves.cases if not _is_one(step, one)]
+    """After a merge: the cases that it has settled, which are still to go when the customer is erased."""
+    cases = remembered(step.known()).cases
+    step.closed += [Closed(one.review_id, one.key, step.customer_id) for one in cases if _is_one(step, one)]
 
 
 def joined_cases(mine: list[OpenCase], others: list[OpenCase]) -> list[OpenCase]:

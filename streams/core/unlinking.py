@@ -30,7 +30,7 @@ def request_unlink(step: Step, request: StewardRequest, request_id: str, at: Mil
     if state is None:
         return
     if name not in state.records:
-        raise Invalid("bad_request", "the record is not linked to this customer")
+        raise Invalid("bad_request", "the record is not linked to this customer; if a merge is under way, ask again")
     remember_request(state, request_id, step.policy)
     evidence = Join(step.customer_id, at, request_id, request.by, request.why)
     intend(step, Intent(request_id, at, minted("unlink", name, request_id), name, evidence))

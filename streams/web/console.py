@@ -19,7 +19,7 @@ from streams.lane import LaneApp
 from streams.model import Millis, StewardRequest
 from streams.runtime.settings import Settings
 from streams.web.answers import page_of, refused
-from streams.web.desk import BY_CHARS_MAX, WHY_CHARS_MAX, Declined, Desk
+from streams.web.desk import BY_CHARS_MAX, OF_RECORDS, WHY_CHARS_MAX, Declined, Desk
 from streams.web.foresight import Foreseen, foresee
 from streams.web.forms import read_form
 from streams.web.lookups import Lookups
@@ -34,6 +34,7 @@ SEARCH: Final = "/search"
 ASK: Final = "/console/ask"
 ACT: Final = "/console/act"
 SEARCH_MAX_BYTES: Final = 8192
+ARRIVING: Final = "The record is just arriving here by a merge; what the act changes shows only then."
 NO_MATCH: Final = "nobody is known by that"
 _PARTS: Final = ("line1", "line2", "city", "region", "postal_code", "country")
 _NAMED: Final = ("customer", "with", "record", "attribute", "contact_point", "channel", "purpose", "review", "value")
@@ -171,6 +172,8 @@ class Console:
         if other is not None and other.customer_id == state.customer_id:
             return Draft(asked, ["The two are one customer already; nothing is changed."], Foreseen([], []))
         sentences = consequence(meant, state, other)
+        if asked.action in OF_RECORDS and asked.record not in state.records:
+            return Draft(asked, [*sentences, ARRIVING], Foreseen([], [], unknown=True))
         return Draft(asked, sentences, foresee(meant, state, other, self._lookups.policy, self._now()))
 
     async def _living(self, customer_id: str | None) -> Customer:

@@ -23,10 +23,11 @@ ACTIONS: Final = ("pin", "unpin", "merge", "unlink", "release", "erase", "review
 BY_CHARS_MAX: Final = 200
 WHY_CHARS_MAX: Final = 1000
 ALIASES_MAX: Final = 64
+NOT_LINKED: Final = "the record is not linked to this customer; if a merge is under way, ask again in a moment"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _COPIED: Final = ("attribute", "contact_point", "channel", "purpose", "record", "review", "value")
 # Requests that name a record need no customer beside it.
-_OF_RECORDS: Final = ("unlink", "release")
+OF_RECORDS: Final = ("unlink", "release")
 
 
 class Declined(Exception):
@@ -74,7 +75,7 @@ class Desk:
         return await self._for_customer(action, body, fields, now)
 
     async def _for_customer(self, action: str, body: dict[str, Any], fields: dict[str, Any], now: Millis) -> Asked:
-        given = body.get("customer") or (body.get("record") if action in _OF_RECORDS else None)
+        given = body.get("customer") or (body.get("record") if action in OF_RECORDS else None)
         state = await self._living(given, "customer")
         fields["customer_id"] = state.customer_id
         if action == "merge":
@@ -83,9 +84,22 @@ class Desk:
                 raise Declined(409, "same_customer", "a customer cannot be merged with itself; these two are one")
             fields["with"] = other.customer_id
         request = self._checked(fields)
-        if action in _OF_RECORDS and request.record not in state.records:
-            raise Declined(409, "not_linked", "the record is not linked to this customer")
+        if action in OF_RECORDS and request.record not in state.records:
+            return Asked(request, _steward_emit(request, now, await self._way_of(request.record or "", state)))
         return Asked(request, _steward_emit(request, now))
+
+    async def _way_of(self, record: str, state: Customer) -> str:
+        """The id under which a request comes behind a record that is not in its customer's row yet; raises Declined.
+
+        By a merge it is on its way there from its alias, which sends on in their order its state and what comes later.
+        """
+        platform, _, record_id = record.partition(":")
+        bound = await self._lookups.customer_of(platform, record_id)
+        now = await self._customer(bound)
+        if bound is not None and now is not None and now.customer_id == state.customer_id:
+            if bound != state.customer_id or record in now.records:
+                return bound
+        raise Declined(409, "not_linked", NOT_LINKED)
 
     def _checked(self, fields: dict[str, Any]) -> StewardRequest:
         attribute = fields.get("attribute")
@@ -147,9 +161,9 @@ class Desk:
         return None
 
 
-def _steward_emit(request: StewardRequest, now: Millis) -> Emit:
-    key = (request.customer_id or "").encode()
-    return Emit(topics.STEWARD, key, encode(request), timestamp_ms=now)
+def _steward_emit(request: StewardRequest, now: Millis, key: str | None = None) -> Emit:
+    name = key if key is not None else request.customer_id or ""
+    return Emit(topics.STEWARD, name.encode(), encode(request), timestamp_ms=now)
 
 
 def _text(body: dict[str, Any], name: str, chars_max: int, what: str) -> str:

@@ -36,13 +36,17 @@ class Telling(NamedTuple):
 
 
 class Foreseen(NamedTuple):
-    """`hindered`: why it will be refused, "" where nothing is known to be in the way; `more`: tellings left out."""
+    """`hindered`: why it will be refused, "" where nothing is known to be in the way; `more`: tellings left out.
+
+    `unknown`: what it changes cannot be said now.
+    """
 
     changes: list[Change]
     tellings: list[Telling]
     more: int = 0
     hindered: str = ""
     untold: tuple[str, ...] = ()
+    unknown: bool = False
 
 
 def foresee(request: StewardRequest, state: Customer, other: Customer | None, policy: Policy, now: Millis) -> Foreseen:

@@ -123,6 +123,21 @@ def test_the_case_of_a_customer_that_was_merged_before_the_erasure_is_gone() -> 
     assert cases(scene) == []
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_settled_case_under_a_strangers_key_goes_with_its_customer(late: bool) -> None:
+    scene = two()
+    if not late:
+        told(scene, met(record="esp:of-nobody"))
+    scene.ask("merge", "C1", with_="C2")
+    if late:
+        told(scene, met(record="esp:of-nobody"))
+    before = [one.state for one in cases(scene)]
+    scene.ask("erase", "C1")
+
+    assert before == ["settled"]
+    assert cases(scene) == []
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_cases_end_however_workers_die_meanwhile(seed: int) -> None:
     scene = Scene(seed=seed, deaths=0.1)

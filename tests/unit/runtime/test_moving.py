@@ -231,6 +231,23 @@ def test_an_unlinked_record_takes_its_own_along_and_each_platform_gets_its_own_b
     assert set(scene.stack.holders(ANN).holdings) == {"C1"}
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_an_unlink_under_the_merged_id_waits_for_the_state_that_is_on_its_way(seed: int) -> None:
+    scene = two(seed=seed)
+    scene.ask("merge", "C1", drain=False, with_="C2")
+    while scene.survivor("C2") is None:
+        assert scene.stack.work_once()
+    on_its_way = "storefront:9" not in scene.records("C1")
+    request = StewardRequest("unlink", "ask-apart", "C1", record="storefront:9", by="sam", why="a call")
+    scene.stack.ask("C2", request, scene.at)
+    scene.stack.drain()
+
+    assert on_its_way
+    assert scene.letters() == []
+    assert scene.records("C1") == ["crm:1"]
+    assert scene.records(minted("unlink", "storefront:9", "ask-apart")) == ["storefront:9"]
+
+
 def test_an_unlink_of_a_record_that_is_not_linked_is_refused_by_name() -> None:
     scene = two()
     scene.ask("unlink", "C1", record="storefront:9")

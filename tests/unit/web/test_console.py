@@ -400,6 +400,20 @@ async def test_a_merged_customers_id_shows_the_survivor_and_says_why(visit: Visi
     assert 'role="note"' not in own
 
 
+async def test_an_unlink_of_a_record_that_is_on_its_way_says_so_before_it_is_confirmed(visit: Visit) -> None:
+    rows = people()
+    alias = Customer("C2", NOON + 1000, moves=Moves(survivor="C1"))
+    rows.stored["customers"][b"C2"] = encode_customer(alias)
+    asked_for = {"action": "unlink", "customer": "C1", "record": "esp:e1"}
+    async with signed_in(visit, rows) as steward:
+        status, text, _ = await steward.send("/console/ask", asked_for)
+
+    assert status == 200
+    assert "esp:e1 leaves C1 and becomes a customer of its own" in text
+    assert "The record is just arriving here by a merge; what the act changes shows only then." in text
+    assert "No platform needs to be told anything" not in text
+
+
 async def test_the_queue_shows_its_evidence_and_never_a_value(visit: Visit) -> None:
     async with signed_in(visit, people()) as steward:
         queue = await steward.visitor.page("/reviews")

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from streams.codec.internal import decode_steward
+from streams.codec.state import encode_customer, encode_row
+from streams.core.identity import Row
 from streams.core.reviewing import opened
+from streams.core.state import Customer, Moves
 from streams.model import Note, StewardRequest
 from streams.runtime import topics
 from streams.runtime.asked import Decide, Outcome, decode_message
@@ -145,6 +148,50 @@ async def test_what_makes_no_sense_is_turned_down_with_a_named_reason_and_nothin
     assert (found, body["reason"]) == (status, reason)
     assert body["error"]
     assert rows.sent == []
+
+
+def merging() -> Rows:
+    """C2 has just become an alias of C1, its state is still on its way there."""
+    rows = people()
+    rows.stored["customers"][b"C2"] = encode_customer(Customer("C2", NOON + 1, moves=Moves(survivor="C1")))
+    return rows
+
+
+@pytest.mark.parametrize("named", [{"customer": "C1"}, {"customer": "C2"}, {}], ids=["survivor", "alias", "record"])
+@pytest.mark.parametrize("action", ["unlink", "release"])
+async def test_an_act_on_a_record_that_is_on_its_way_to_its_survivor_follows_it(
+    visit: Visit, action: str, named: dict[str, str]
+) -> None:
+    rows = merging()
+    more = {"attribute": "phone"} if action == "release" else {}
+    async with visit(rows, steward_token=TOKEN) as visitor:
+        status, body = await visitor.post(f"/steward/{action}", {**named, "record": "esp:e1", **more, **WHO}, **BEARER)
+
+    [emit] = rows.sent
+    assert (status, body["state"]) == (200, "accepted")
+    assert (emit.topic, emit.key) == (topics.STEWARD, b"C2")
+    assert (decode_steward(emit.value).customer_id, decode_steward(emit.value).record) == ("C1", "esp:e1")
+
+
+async def test_a_state_that_arrives_between_two_reads_is_seen(visit: Visit) -> None:
+    rows = merging()
+    rows.stored["identity"][b"esp:e1"] = encode_row(Row(customer="C1", joined=True))
+    told = Told()
+    told.values("crm:r1", 0, "C1", first_name="Ann")
+    told.values("esp:e1", 1, "C1", first_name="Ann")
+    whole, read = told.rows().stored["customers"][b"C1"], rows.read
+
+    async def reading(table: str, key: bytes) -> bytes | None:
+        found = await read(table, key)
+        if table == "identity":
+            rows.stored["customers"][b"C1"] = whole
+        return found
+
+    rows.read = reading  # type: ignore[method-assign]
+    async with visit(rows, steward_token=TOKEN) as visitor:
+        status, _ = await visitor.post("/steward/unlink", {"customer": "C1", "record": "esp:e1", **WHO}, **BEARER)
+
+    assert (status, asked(rows).customer_id) == (200, "C1")
 
 
 async def test_without_a_stewards_token_set_nobody_can_act(visit: Visit) -> None:
