@@ -84,9 +84,10 @@ def erase(fold: Fold, request_id: str) -> Erasure:
     return asked
 
 
-def buried(alias: str, at: Millis) -> Customer:
-    """The tombstone of an id that had been merged into an erased customer."""
-    return Customer(alias, at, erased_at=at)
+def buried(alias: str, at: Millis, survivor: str | None = None) -> Customer:
+    """The tombstone of an id that had been merged into an erased customer, whose id leads to the certificate."""
+    moves = Moves(buried_with=survivor) if survivor is not None else None
+    return Customer(alias, at, erased_at=at, moves=moves)
 
 
 def _points(fold: Fold) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -291,7 +291,7 @@ class Moves(Struct):
     `apart`: customers from which an unlink set it apart, so that only a steward joins them again. `returned`: merges
     that could not be finished, by request, with the customer that was given back. `merged_day` and `merged_count`:
     automatic merges in the last day (days since the epoch) that had any. `cases`: of the review queue, on this customer
-    and another one, newest last.
+    and another one, newest last. `buried_with`: of an alias's tombstone, whom it had become.
     """
 
     survivor: str | None = None
@@ -303,6 +303,7 @@ class Moves(Struct):
     merged_day: int = 0
     merged_count: int = 0
     cases: list[OpenCase] = []
+    buried_with: str | None = None
 
 
 class Customer(Struct):

@@ -15,7 +15,7 @@ import msgspec
 from streams.codec.internal import decode_customer_change, decode_receipt, decode_steward
 from streams.codec.moves import MOVE, decode_move, encode_move
 from streams.core.decide import Decision
-from streams.core.erasure import refuse_erased
+from streams.core.erasure import buried, refuse_erased
 from streams.core.merging import request_merge
 from streams.core.move_steps import carry_out, take, take_as_alias
 from streams.core.moves import Carry, Move, Step, elsewhere, remembered
@@ -116,7 +116,10 @@ class Moving:
     def _at_alias(self, step: Step, survivor: str, record: Record, move: Move | None, rows: Rows) -> Taken:
         if move is not None and take_as_alias(step, move):
             return self._taken(step, record, rows)
-        if record.value is None or (is_step(record) and isinstance(decode_step(record), Bury)):
+        told = decode_step(record) if is_step(record) else None
+        if isinstance(told, Bury):
+            return Taken(buried(step.customer_id, told.at, survivor), [])
+        if record.value is None:
             return Taken(step.state, [], rest=record)
         return Taken(step.state, [_onward(survivor, record)])
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
+from streams.core.erasure import erased_view
+from streams.core.state import Customer
 from streams.web.rendering import render
 from streams.web.session import PERSON
 
@@ -19,6 +21,12 @@ def shown(
     if wants_page(request):
         return page_of(request, template, {"view": view, **more()})
     return in_json(view)
+
+
+def shown_erased(request: web.Request, state: Customer, asked: str | None) -> web.Response:
+    """The certificate of an erased customer; `asked`: the id that led to it, where that is another one."""
+    other = {"asked": asked} if asked is not None and asked != state.customer_id else {}
+    return shown(request, erased_view(state) | other, "erased.html")
 
 
 def refused(request: web.Request, status: int, why: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -96,9 +96,10 @@ class Desk:
         platform, _, record_id = record.partition(":")
         bound = await self._lookups.customer_of(platform, record_id)
         now = await self._customer(bound)
-        if bound is not None and now is not None and now.customer_id == state.customer_id:
-            if bound != state.customer_id or record in now.records:
-                return bound
+        if bound is None or now is None or now.customer_id != state.customer_id:
+            raise Declined(409, "not_linked", NOT_LINKED)
+        if bound != state.customer_id or record in now.records:
+            return bound
         raise Declined(409, "not_linked", NOT_LINKED)
 
     def _checked(self, fields: dict[str, Any]) -> StewardRequest:

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from streams.core.erasure import erased_view
 from streams.core.golden import golden_view
 from streams.core.history_view import as_of_view, timeline_view
 from streams.core.state import Customer
@@ -16,7 +15,7 @@ from streams.core.timeline import Kept, aged, decode_entry
 from streams.lane import LaneApp
 from streams.model import Invalid, Millis, parse_time
 from streams.runtime.chapters import Head, Line, decode_base, decode_chapter, decode_head, head_key, row_key
-from streams.web.answers import refused, shown
+from streams.web.answers import refused, shown, shown_erased
 from streams.web.lookups import Lookups
 from streams.web.rows import RowSource, Unavailable
 from streams.web.serving import page
@@ -100,7 +99,7 @@ def add_history(app: LaneApp, rows: RowSource, lookups: Lookups, now: Callable[[
         """What changed, newest first; with `?at=TIME` what was golden and sendable then."""
         state = await lookups.customer(customer_id)
         if state is not None and state.erased_at is not None:
-            return shown(request, erased_view(state), "erased.html")
+            return shown_erased(request, state, customer_id)
         try:
             view = await _asked(histories, customer_id, request, state)
         except Invalid as invalid:

@@ -31,14 +31,15 @@ class Lookups:
         self.policy = policy
 
     async def customer(self, customer_id: str) -> Customer | None:
-        """A customer's state; of one that was merged, the survivor's (I3)."""
+        """A customer's state; of one that was merged, the survivor's (I3), erased or not."""
         for _ in range(ALIASES_MAX):
             stored = await self._rows.read("customers", customer_id.encode())
             state = decode_customer(stored) if stored is not None else None
-            survivor = remembered(state).survivor if state is not None else None
-            if survivor is None:
+            moves = remembered(state) if state is not None else None
+            following = (moves.survivor or moves.buried_with) if moves is not None else None
+            if following is None:
                 return state
-            customer_id = survivor
+            customer_id = following
         return None
 
     async def customer_of(self, platform: str, record_id: str) -> str | None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from aiohttp import web
 
-from streams.core.erasure import erased_view
 from streams.core.explain import explain_view
 from streams.core.golden import golden_view
 from streams.core.state import Customer
@@ -20,7 +19,7 @@ from streams.model import Millis
 from streams.runtime.engine_app import EngineApp
 from streams.runtime.settings import Settings
 from streams.web.access import Access
-from streams.web.answers import refused, shown
+from streams.web.answers import refused, shown, shown_erased
 from streams.web.comparison import compare
 from streams.web.console import Console, add_console
 from streams.web.desk import Desk
@@ -131,9 +130,9 @@ def _add_customers(app: LaneApp, lookups: Lookups, now: Callable[[], Millis]) ->
         state = await lookups.customer(customer_id)
         if state is None:
             return refused(request, 404, NO_CUSTOMER)
+        if state.erased_at is not None:
+            return shown_erased(request, state, customer_id)
         view = explain_view(state, lookups.policy, now())
-        if "erased" in view:
-            return shown(request, view, "erased.html")
         view["bindings"] = await lookups.bindings(state)
         return shown(request, view, "explain.html")
 
@@ -150,7 +149,7 @@ async def _customer(
 def _golden(request: web.Request, lookups: Lookups, state: Customer, now: Millis, alias: str | None) -> web.Response:
     policy = lookups.policy
     if state.erased_at is not None:
-        return shown(request, erased_view(state), "erased.html")
+        return shown_erased(request, state, alias)
 
     def beside() -> dict[str, Any]:
         explained = explain_view(state, policy, now)

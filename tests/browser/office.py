@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from streams.codec.internal import decode_steward
+from streams.codec.state import encode_customer
+from streams.core.erasure import buried
 from streams.core.reviewing import decided, follows, opened, settle
 from streams.lane import Emit
 from streams.model import Invalid, Note, StewardRequest, format_time
@@ -20,8 +22,8 @@ from tests.unit.web.site import ANN, HOME, OLD_HOME, PHONE, Rows, Told
 
 VIEW_TOKEN, STEWARD_TOKEN = "only looking", "also acting"
 STEWARD = "Sam Okoye"
-# Ann, whose record every test reads; Bo, who meets Ann's sister Cy in an e-mail; Di, who was erased.
-CUSTOMER, BO, CY, DI = "C/1 ä", "c-bo", "c-cy", "c-di"
+# Ann, whose record every test reads; Bo, who meets Ann's sister Cy in an e-mail; Di, who was erased as Diana too.
+CUSTOMER, BO, CY, DI, DIANA = "C/1 ä", "c-bo", "c-cy", "c-di", "c-diana"
 CY_MAIL = "cy@example.com"
 LONG_ID = "gid://shopify/Customer/7064055069303700841234567890"
 ARGUED, SISTERS, JOINED = "r-argued", "r-sisters", "r-joined"
@@ -82,7 +84,7 @@ class Office(Rows):
         self.stored["reviews"][request_key(outcome.request_id)] = VERSION + _encoder.encode(outcome)
 
     def _write(self) -> None:
-        gone = erased().rows().stored["customers"]
+        gone = erased().rows().stored["customers"] | {DIANA.encode(): encode_customer(buried(DIANA, NOON, DI))}
         for table, rows in self._story.rows().stored.items():
             if table not in ("reviews", "history"):
                 self.stored[table] = rows | (gone if table == "customers" else {})

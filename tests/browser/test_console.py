@@ -21,6 +21,7 @@ from tests.browser.office import (
     CY,
     CY_MAIL,
     DI,
+    DIANA,
     SISTERS,
     STEWARD,
     STEWARD_TOKEN,
@@ -293,6 +294,7 @@ PAGES = (
     "/reviews?state=settled",
     f"/reviews/{SISTERS}",
     f"/customers/{DI}",
+    f"/customers/{DIANA}",
     "/sign-in",
 )
 FORMS = {

@@ -382,3 +382,18 @@ def test_a_move_that_cannot_be_read_is_refused_by_name() -> None:
         decode_move(b"\x02\xff")
     with pytest.raises(Invalid, match="unknown_version"):
         decode_move(b"\x01")
+
+
+def test_an_alias_of_an_erased_customer_still_says_whom_it_had_become() -> None:
+    scene = two()
+    scene.say("esp:7", "C3", first_name="Cy")
+    scene.ask("merge", "C2", with_="C3")
+    scene.ask("merge", "C1", with_="C2")
+    scene.ask("erase", "C3")
+    scene.say("storefront:9", "C2", first_name="Late")
+
+    tombs = [scene.stack.state(one) for one in ("C2", "C3")]
+    assert [one is not None and one.erased_at for one in tombs] == [scene.at - 1000] * 2
+    assert [remembered(one).buried_with for one in tombs if one is not None] == ["C1", "C2"]
+    assert [remembered(one).survivor for one in tombs if one is not None] == [None, None]
+    assert scene.records("C1") == scene.records("C2") == scene.records("C3") == []

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from streams.codec.state import encode_customer
+from streams.core.erasure import buried
 from streams.core.reviewing import settle
 from streams.core.state import Customer, Moves
 from streams.runtime.asked import Outcome, request_key
@@ -450,6 +451,26 @@ async def test_who_does_not_act_sees_the_queue_without_its_buttons(visit: Visit)
 
     assert "Two customers met" in page
     assert "/console/ask" not in page
+
+
+@pytest.mark.parametrize("path", ["/customers/C8", "/customers/C8/history", "/explain/C8"])
+async def test_an_id_that_was_merged_into_an_erased_customer_shows_that_ones_certificate(
+    visit: Visit, path: str
+) -> None:
+    rows = people()
+    rows.stored["customers"][b"C8"] = encode_customer(buried("C8", NOON, "C9"))
+    async with visit(rows) as visitor:
+        _, told, _ = await visitor.get(path)
+        _, own, _ = await visitor.get("/customers/C9")
+        page = await visitor.page(path)
+        plain = await visitor.page("/customers/C9")
+
+    assert told["certificate"] == own["certificate"] != []
+    assert (told["customer_id"], told["erased"], told["asked"]) == ("C9", True, "C8")
+    assert "Customer <code>C8</code> was erased" in page
+    assert 'It had been merged into <a href="/customers/C9"><code>C9</code></a>' in page
+    assert "merged into" not in plain
+    assert "asked" not in own
 
 
 async def test_an_erased_customer_shows_its_certificate_in_words(visit: Visit) -> None:
