@@ -11,13 +11,18 @@ from streams.model import Address, Millis, Value
 
 
 def is_echo(policy: Policy, slot: Slot, said: Said, attribute: str, seen: str, told: Address | None) -> bool:
-    """True where the value only repeats what we commanded to this record, and nothing else explains it better."""
+    """True where the value only repeats what we commanded to this record, and nothing else explains it better.
+
+    What was said before we spoke, by more than the clocks may differ, is the platform's own, however late it comes.
+    """
     for place, sent in enumerate(slot.sent):
         value = seen if told is None else _completed(policy, said, attribute, sent.value, told)
         if not same(sent.seen, value):
             continue
         if said.snapshot:
             return True
+        if said.at < sent.at - policy.clock_skew_tolerance_ms:
+            continue
         if sent.differed_at is not None and sent.differed_at <= said.at:
             continue
         ended = _next_acknowledged(slot, place)

@@ -56,6 +56,18 @@ def test_an_echo_that_arrives_late_but_happened_before_the_edit_is_still_an_echo
     assert story.golden("phone") == f"{P}2"
 
 
+@pytest.mark.parametrize(("at", "echo"), [(4700, True), (4699, False)])
+def test_what_the_platform_said_before_our_write_is_its_own_however_late_it_comes(at: int, echo: bool) -> None:
+    story = Story("crm:1")
+    story.say("storefront:9", 100, 5000, phone=f"{P}1")
+
+    output = story.say("crm:1", at, 5001, phone=f"{P}1")
+    story.say("storefront:9", 200, 5002, phone=f"{P}2")
+
+    assert ("echo" in kinds(output)) is echo
+    assert story.golden("phone") == (f"{P}2" if echo else f"{P}1")
+
+
 @pytest.mark.parametrize(("at", "echo"), [(501, True), (502, False)])
 def test_an_older_write_is_an_echo_until_the_tolerance_after_the_next_acknowledgement(at: int, echo: bool) -> None:
     story = told_crm()
