@@ -50,10 +50,11 @@ def forget(bootstrap: str | None, dry_run: bool, yes: bool) -> None:
 def _forget(settings: Settings, dry_run: bool, yes: bool) -> None:
     from streams.runtime.ledger_copy import Ledger
 
-    topic = Ledger(settings)
+    forgetting, topic = _forgetting(settings), Ledger(settings)
+    spans = topic.spans()
     if not dry_run:
         _need_no_engine(topic)
-    forgetting, spans = _learned(settings, topic)
+    _learn(topic, spans, forgetting)
     plans = [plan for span in spans if (plan := _planned(topic, span, forgetting)).forgets]
     entries = sum(_forgotten(plan) for plan in plans)
     if dry_run or not plans:
@@ -66,6 +67,15 @@ def _forget(settings: Settings, dry_run: bool, yes: bool) -> None:
     click.echo(f"{_entries(entries)} removed; all others lie behind them once more, in their order")
 
 
+def _forgetting(settings: Settings) -> Forgetting:
+    from streams.codec import PublicCodec
+    from streams.runtime.erasing import erasure_key
+    from streams.runtime.ledger_markers import Forgetting
+
+    codec = PublicCodec.from_environment({**os.environ, "SCHEMA_REGISTRY_URL": settings.schema_registry_url})
+    return Forgetting(erasure_key(os.environ), codec.decode_ledger)
+
+
 def _need_no_engine(topic: Ledger) -> None:
     """What an engine appends would come to lie among the copies, behind older entries."""
     from streams.runtime.engine_app import APP_ID
@@ -76,15 +86,8 @@ def _need_no_engine(topic: Ledger) -> None:
         raise Sentence(f"the engine is running: the group {APP_ID} has {told}; stop every engine first")
 
 
-def _learned(settings: Settings, topic: Ledger) -> tuple[Forgetting, list[Span]]:
+def _learn(topic: Ledger, spans: list[Span], forgetting: Forgetting) -> None:
     """What the markers of all partitions say, whatever partition the entries are in."""
-    from streams.codec import PublicCodec
-    from streams.runtime.erasing import erasure_key
-    from streams.runtime.ledger_markers import Forgetting
-
-    codec = PublicCodec.from_environment({**os.environ, "SCHEMA_REGISTRY_URL": settings.schema_registry_url})
-    forgetting = Forgetting(erasure_key(os.environ), codec.decode_ledger)
-    spans = topic.spans()
     for span in spans:
         with counted(f"partition {span.partition}, looking for erasures", span.end - span.low) as tell:
             for done, record in enumerate(topic.records(span)):
@@ -92,7 +95,6 @@ def _learned(settings: Settings, topic: Ledger) -> tuple[Forgetting, list[Span]]
                 tell(done)
     told = len(forgetting.customers)
     click.echo(f"{told} erased {'id' if told == 1 else 'ids'} in {len(spans)} partitions")
-    return forgetting, spans
 
 
 def _planned(topic: Ledger, span: Span, forgetting: Forgetting) -> Plan:
@@ -151,7 +153,7 @@ def _broker(settings: Settings) -> Iterator[None]:
     """What the native client and the copy say, as sentences."""
     from confluent_kafka import KafkaError, KafkaException
 
-    from streams.runtime.ledger_copy import CopyRefused
+    from streams.runtime.ledger_copy import REFUSALS, CopyRefused
     from streams.runtime.ledger_markers import OtherKey
 
     away = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
@@ -164,8 +166,9 @@ def _broker(settings: Settings) -> Iterator[None]:
             "WRITEBACK_ERASURE_KEY is not the key that the engine erased with; nothing was deleted"
         ) from None
     except KafkaException as error:
-        told = error.args[0]
+        told, named = error.args[0], f"{settings.bootstrap} (--bootstrap, WRITEBACK_BOOTSTRAP)"
         if told.code() in away:
-            named = f"{settings.bootstrap} (--bootstrap, WRITEBACK_BOOTSTRAP)"
             raise Sentence(f"no Kafka broker answers at {named}") from None
+        if told.code() in REFUSALS:
+            raise Sentence(f"{named} refuses us: see WRITEBACK_TLS and WRITEBACK_SASL_*") from None
         raise Sentence(f"the broker did not answer as expected: {told.name()}") from None

@@ -21,6 +21,7 @@ from streams.runtime.ledger_markers import Fate, Forgetting, copied
 from streams.runtime.security import native_auth
 from streams.runtime.settings import Settings
 
+CONNECT_TIMEOUT_S: Final = 10.0
 REQUEST_TIMEOUT_S: Final = 30.0
 READ_MAX: Final = 1000
 READ_TIMEOUT_S: Final = 0.1  # so long a read waits to bring `READ_MAX`
@@ -41,6 +42,9 @@ _MOVING: Final = (
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 )
+
+# A broker that is there, and will not have us.
+REFUSALS: Final = (KafkaError._AUTHENTICATION, KafkaError._SSL)
 
 Tell = Callable[[int], None]
 
@@ -95,7 +99,8 @@ class Ledger:
             **native_auth(settings),
         }
         self._topic = topic
-        self._admin = AdminClient(common)
+        self._told: list[KafkaError] = []
+        self._admin = AdminClient(common | {"error_cb": self._told.append})
         self._reading = common | {
             "group.id": "writeback-ledger",  # nothing joins it, and nothing is committed
             "enable.auto.commit": False,
@@ -130,7 +135,14 @@ class Ledger:
 
     def spans(self) -> list[Span]:
         """Every partition with its bounds; raises CopyRefused where there is no such topic."""
-        found = self._admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics.get(self._topic)
+        try:
+            found = self._admin.list_topics(timeout=CONNECT_TIMEOUT_S).topics.get(self._topic)
+        except KafkaException:
+            self._admin.poll(0)  # what the connection said of it is told by callback alone
+            for one in self._told:
+                if one.code() in REFUSALS:
+                    raise KafkaException(one) from None
+            raise
         if found is None:
             raise CopyRefused(f"there is no topic {self._topic}")
         return [self.span(one) for one in sorted(found.partitions)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from itertools import count
 
@@ -15,17 +17,20 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from streams.brokers import ApacheKafka, Broker
-from streams.codec import PublicCodec
+from streams.codec import PublicCodec, SchemaRegistry
 from streams.codec.public import ledger_key
 from streams.core.erasure import Erasure
 from streams.core.state import Customer
 from streams.lane import Emit, Headers
 from streams.model import LedgerEntry
+from streams.runtime import ledger_copy
 from streams.runtime.engine_app import APP_ID
+from streams.runtime.ledger_copy import Ledger
 from streams.runtime.ledger_markers import COPIED, copied_from, markers
 from streams.runtime.topics import LEDGER
 from tests.brokers import require
 from tests.integration.cli.conftest import Command
+from tests.unit.codec.test_registry import Registry
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -113,17 +118,33 @@ def topic(kafka: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topic]:
     found.delete()
 
 
+@pytest.fixture
+def schemas() -> Iterator[Registry]:
+    server = Registry()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 _times = count(AT)
 
 
 def said(
-    customer_id: str, partition: int = 0, point: str = "", headers: Headers = (), decision: str = "opt_in"
+    customer_id: str,
+    partition: int = 0,
+    point: str = "",
+    headers: Headers = (),
+    decision: str = "opt_in",
+    codec: PublicCodec = CODEC,
 ) -> Emit:
     """An entry of a customer, later than all before it."""
     at = next(_times)
     point = point or f"{customer_id.lower()}@example.com"
     row = LedgerEntry(customer_id, point, "email", "marketing", decision, at, "accepted", seq=at - AT)  # type: ignore[arg-type]
-    return Emit(LEDGER, ledger_key(row).encode(), CODEC.encode_ledger(row), partition, at, headers)
+    return Emit(LEDGER, ledger_key(row).encode(), codec.encode_ledger(row), partition, at, headers)
 
 
 def erased(customer_id: str, partition: int = 0) -> Emit:
@@ -232,8 +253,6 @@ def test_a_run_that_is_killed_while_it_copies_is_repeated_as_if_it_had_not_been(
 def test_nothing_is_deleted_where_somebody_wrote_between_the_copies(
     topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from streams.runtime.ledger_copy import Ledger
-
     late, copy = said("C2", decision="opt_out"), Ledger.copy
 
     def disturbed(*arguments: object) -> None:
@@ -278,8 +297,6 @@ async def test_while_a_worker_is_in_the_engines_group_it_is_one_sentence(topic: 
 
 
 async def in_thread(work: object, *arguments: str, **options: bool) -> str:
-    import asyncio
-
     return str(await asyncio.to_thread(work, *arguments, **options))  # type: ignore[arg-type]
 
 
@@ -293,6 +310,46 @@ def test_another_key_and_no_key_are_one_sentence_and_nothing_is_deleted(
     monkeypatch.delenv("WRITEBACK_ERASURE_KEY")
     assert "WRITEBACK_ERASURE_KEY is missing" in topic.forget(fails=True)
     assert topic.bounds(0) == (0, 2)
+
+
+def test_a_broker_that_refuses_our_password_is_one_sentence(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("MECHANISM", "PLAIN"), ("USERNAME", "writeback"), ("PASSWORD", "hush")):
+        monkeypatch.setenv(f"WRITEBACK_SASL_{name}", value)
+    monkeypatch.setattr(ledger_copy, "CONNECT_TIMEOUT_S", 1.0)
+
+    output = topic.forget(fails=True)
+
+    assert output.strip() == (
+        f"Error: {topic.broker.bootstrap} (--bootstrap, WRITEBACK_BOOTSTRAP) refuses us: "
+        "see WRITEBACK_TLS and WRITEBACK_SASL_*"
+    )
+
+
+def test_without_the_topic_it_is_one_sentence(topic: Topic) -> None:
+    topic.delete()
+    output = topic.forget(fails=True)
+    topic.create()
+
+    assert output.strip() == "Error: there is no topic consent.ledger"
+
+
+def test_entries_in_a_schema_registrys_framing_are_read_with_it(
+    topic: Topic, schemas: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    framed = PublicCodec(SchemaRegistry(schemas.url))
+    entries = [said(name, codec=framed) for name in ("C1", "C2")]
+    topic.write([*entries, erased("C1")])
+    assert (entries[0].value or b"")[:1] == b"\x00"
+
+    assert "nothing to remove, 3 stay as they are" in topic.forget()
+    assert topic.bounds(0) == (0, 3)
+
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", schemas.url)
+    assert "1 entry removed" in topic.forget()
+    assert plain(topic.holds(0))[0] == entries[1]
+
+    schemas.status = 500
+    assert "schema_registry" in topic.forget(fails=True)
 
 
 def test_without_consent_nothing_is_removed(topic: Topic) -> None:

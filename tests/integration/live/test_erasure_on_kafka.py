@@ -11,12 +11,15 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from click.testing import CliRunner
 
 from streams.brokers import ApacheKafka, Broker
+from streams.cli import main
 from streams.demo.stack import Stack
 from streams.demo.stories.story import PEOPLE
 from streams.policy import load_policy
 from streams.runtime import topics
+from streams.runtime.erasing import KEY
 from streams.runtime.topics import Keeping
 from tests.brokers import require
 from tests.integration.live.erasures import VALUES, ZOE, Hits, ask, certified, customer_of, everything, hits
@@ -30,9 +33,8 @@ AT_ONCE = {
     "WRITEBACK_COMPACTION_MAX_LAG_S": "1",
     "WRITEBACK_TOMBSTONE_RETENTION_S": "0",
 }
-# The legal record keeps what it has (docs/decisions/0006), and a sink's fence the ids of erased records, so that it
-# refuses what was meant for them before.
-KEPT = (topics.LEDGER, *(f"writeback-sinks-fence-{platform}-changelog" for platform in load_policy().platforms))
+# A sink's fence keeps the ids of erased records, so that it refuses what was meant for them before.
+KEPT = tuple(f"writeback-sinks-fence-{platform}-changelog" for platform in load_policy().platforms)
 CLEAN_TIMEOUT_S = 150.0
 
 
@@ -56,19 +58,38 @@ async def test_nothing_of_an_erased_customer_is_left_on_the_broker_or_in_the_log
         assert await certified(world, customer_id) == {"storefront": "acked", "crm": "acked", "esp": "acked"}
         await world.settle()
         survivor = await customer_of(world, "ann")
+        assert "the engine is running" in await _forget(stack, exit_code=1)
     logs = {name: stack.log_path(name).read_text() for name in ("engine", "sinks", "gateway")}
     for name in ("engine", "sinks", "gateway"):
         stack.processes.pop(name).stop(45.0)
+    ledger = (await everything(stack.broker))[topics.LEDGER]
+    told = await _forget(stack)
     await _time_passes_in_raw_topics(stack.broker)
     await _time_passes_in_changelogs(stack.broker)
     left = await _cleaned(stack.broker, values)
 
     assert set(before) >= {topics.raw("crm"), topics.CHANGES, topics.CUSTOMER_CHANGES, topics.DEAD_LETTERS}
     assert set(before) >= {topics.CONTACTS, topics.STEWARD, topics.IDENTITY, topics.SUPPRESSIONS, topics.HISTORY}
+    assert set(before) >= {topics.LEDGER}
     assert left == {}
+    rewritten = (await everything(stack.broker))[topics.LEDGER]
+    assert [one for one in rewritten if one.startswith(f"customer:{customer_id}\n".encode())]
+    anns = [one for one in ledger if b"ann@example.com" in one]
+    assert anns
+    assert len(anns) == len([one for one in rewritten if b"ann@example.com" in one])
+    assert all(any(new.startswith(one) for new in rewritten) for one in anns)
+    assert not [value for value in (*values, "example.com") if value in told]
     assert not [(name, value) for name, text in logs.items() for value in values if value in text]
     kept = (await everything(stack.broker))["writeback-engine-customers-changelog"]
     assert any(survivor.encode() in one for one in kept)
+
+
+async def _forget(stack: Stack, exit_code: int = 0) -> str:
+    environment = {"WRITEBACK_BOOTSTRAP": stack.broker.bootstrap, KEY: stack.environment()[KEY]}
+    run = CliRunner().invoke
+    result = await asyncio.to_thread(run, main, ["ledger", "forget", "--yes"], env=environment)
+    assert result.exit_code == exit_code, result.output
+    return result.output
 
 
 async def _time_passes_in_raw_topics(broker: Broker) -> None:
