@@ -61,6 +61,7 @@ def main() -> None:
       writeback steward review list      what waits for a person
       writeback tail changes             what flows
       writeback dead-letters list        what could not be processed, and why
+      writeback ledger forget            take the erased out of the consent ledger
 
     Settings are environment variables, WRITEBACK_<NAME>; an option overrides its variable.
     """

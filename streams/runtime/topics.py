@@ -98,8 +98,8 @@ def topic_specs(
     """Every topic with its partitions, compaction and retention (docs/decisions/0006).
 
     All have the same number of partitions: the tables need it of what they are written from, and the rest gains
-    nothing from another one. The ledger is the legal record and is kept for ever; raw topics are keyed as each
-    platform likes, or not at all, so that only time ends what they hold.
+    nothing from another one. The ledger is the legal record, and loses only what an erasure has ended; raw topics are
+    keyed as each platform likes, or not at all, so that only time ends what they hold.
     """
     keep = keeping if keeping is not None else Keeping()
     platforms = list(policy.platforms)
@@ -115,7 +115,7 @@ def topic_specs(
         (RECEIPTS, week),
         (STEWARD, keep.compacted()),
         (TICKS, keep.aged(DAY_MS)),
-        (LEDGER, {"retention.ms": "-1"}),
+        (LEDGER, {"retention.ms": "-1", "segment.ms": str(DAY_MS)}),
         (SUPPRESSIONS, keep.compacted() | {"min.compaction.lag.ms": "0"}),
         (CONTACTS, week),
         (DEAD_LETTERS, month),
