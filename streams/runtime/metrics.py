@@ -18,6 +18,7 @@ LEDGER = Counter("writeback_ledger_rows", "Rows appended to the consent ledger",
 IGNORED = Counter("writeback_ignored", "Platform messages that mean nothing here", ["platform", "what"])
 RECEIPTS = Counter("writeback_receipts", "Receipts by outcome", ["platform", "outcome"])
 REVIEWS_DROPPED = Counter("writeback_reviews_dropped", "Cases dropped to make room in the review queue", ["state"])
+WRONG_TOKENS = Counter("writeback_wrong_tokens", "Wrong tokens at the views and the sign-in form")
 DECIDE_S = Histogram(
     "writeback_batch_seconds",
     "Time to decide one batch",

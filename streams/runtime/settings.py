@@ -17,7 +17,11 @@ T = TypeVar("T")
 PREFIX = "WRITEBACK_"
 # A view is answered within 5 s, and the answer needs some of it.
 STEWARD_WAIT_MAX_S = 4.0
-_AT_LEAST_ONE = ("batch_max_records", "batch_max_bytes", "table_block_cache_bytes", "table_write_buffers_bytes")
+_AT_LEAST_ONE = (
+    *("batch_max_records", "batch_max_bytes", "table_block_cache_bytes", "table_write_buffers_bytes"),
+    *("steward_name_chars_max", "session_s", "sign_in_window_s", "sign_in_peers_max"),
+    *("form_max_bytes", "form_fields_max"),
+)
 
 
 class SettingsError(Exception):
@@ -44,6 +48,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     steward_token: str = ""  # without it nobody can act as a steward here
     steward_wait_s: float = 3.0  # how long a request is waited for before the answer says that it is on its way
     steward_body_max_bytes: int = 16_384
+    steward_name_chars_max: int = 100  # of the name that a steward signs in with
+    session_s: int = 28_800  # how long a browser stays signed in
+    sign_in_attempts_max: int = 10  # wrong tokens from one address in the window; 0: any number
+    sign_in_window_s: float = 300.0
+    sign_in_peers_max: int = 10_000  # addresses whose wrong tokens are counted
+    form_max_bytes: int = 8192  # of a search or a sign-in; acts have `steward_body_max_bytes`
+    form_fields_max: int = 40
     reviews_max: int = 10_000  # cases kept in one partition; the oldest dismissed are dropped first
     outcomes_max: int = 10_000  # answers to stewards' requests kept in one partition
     profile: str = "kafka"  # `embedded` for the embedded broker's limits
@@ -161,6 +172,8 @@ def _checked(settings: Settings) -> Settings:
         problems.append("WRITEBACK_REVIEWS_MAX, WRITEBACK_OUTCOMES_MAX: must be at least 1")
     if not 0 <= settings.deciders <= settings.partitions:
         problems.append("WRITEBACK_DECIDERS: must be 0 to WRITEBACK_PARTITIONS")
+    if settings.sign_in_attempts_max < 0:
+        problems.append("WRITEBACK_SIGN_IN_ATTEMPTS_MAX: must be 0 or more")
     if settings.tick_s <= 0:
         problems.append("WRITEBACK_TICK_S: must be over 0")
     if not 0 <= settings.compaction_min_lag_s <= settings.compaction_max_lag_s:

@@ -8,17 +8,25 @@ import hmac
 import ipaddress
 from typing import Final, NamedTuple
 
+from aiohttp import web
 from yarl import URL
+
+from streams.runtime.settings import Settings
 
 REALM: Final = 'Basic realm="Writeback", charset="UTF-8"'
 
 
+# The limits of forms.
+LIMITS: Final = web.AppKey("limits", Settings)
+
+
 class Access(NamedTuple):
-    """The token ("" for none), the worker's own address, and the stewards' token."""
+    """The token ("" for none), the worker's own address, the stewards' token, and the settings with the limits."""
 
     token: str = ""
     node_url: str = ""
     steward_token: str = ""
+    limits: Settings = Settings()
 
 
 def allowed(token: str, authorization: str | None) -> bool:

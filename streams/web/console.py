@@ -33,7 +33,6 @@ from streams.web.wordings import consequence, headline
 SEARCH: Final = "/search"
 ASK: Final = "/console/ask"
 ACT: Final = "/console/act"
-SEARCH_MAX_BYTES: Final = 8192
 ARRIVING: Final = "The record is just arriving here by a merge; what the act changes shows only then."
 NO_MATCH: Final = "nobody is known by that"
 _PARTS: Final = ("line1", "line2", "city", "region", "postal_code", "country")
@@ -70,7 +69,7 @@ class Console:
     async def search(self, request: web.Request) -> web.Response:
         """From what a person typed to the customer; where several hold it, to what may be sent to it."""
         try:
-            fields = await read_form(request, SEARCH_MAX_BYTES)
+            fields = await read_form(request)
         except Declined as declined:
             return refused(request, declined.status, declined.why)
         asked = fields.get("q", "")

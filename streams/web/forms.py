@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from streams.web.access import LIMITS
 from streams.web.desk import Declined
 
-FIELDS_MAX: Final = 40
 FORM: Final = "application/x-www-form-urlencoded"
 _OURS: Final = (None, "same-origin", "none")
 
@@ -29,15 +29,16 @@ async def read_body(request: web.Request, bytes_max: int) -> bytes:
     return body
 
 
-async def read_form(request: web.Request, bytes_max: int) -> dict[str, str]:
-    """The fields of a form of ours, trimmed; raises Declined."""
+async def read_form(request: web.Request, bytes_max: int | None = None) -> dict[str, str]:
+    """The fields of a form of ours, trimmed; raises Declined. None: as large as a small form may be."""
     if is_foreign(request):
         raise Declined(403, "foreign_page", "a page of another site cannot send this")
     if request.content_type != FORM:
         raise Declined(415, "not_a_form", "this takes a form")
     try:
-        text = (await read_body(request, bytes_max)).decode()
-        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+        text = (await read_body(request, bytes_max or request.app[LIMITS].form_max_bytes)).decode()
+        most = request.app[LIMITS].form_fields_max
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=most, errors="strict")
     except (ValueError, UnicodeDecodeError):
         raise Declined(400, "bad_form", "the form cannot be read") from None
     return {name: value.strip() for name, value in fields}

@@ -12,8 +12,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from streams.quiet import silence_request_texts
-from streams.web.access import REALM, Access, allowed, local_name
+from streams.web.access import LIMITS, REALM, Access, allowed, local_name
 from streams.web.answers import refused, wants_page
+from streams.web.guesses import GUESSES, Guesses, guessed, too_many
 from streams.web.rendering import CONTENT_SECURITY
 from streams.web.rows import Unavailable
 from streams.web.session import PERSON, person_of
@@ -40,6 +41,9 @@ _SENTENCES: Final = {404: "there is no such page", 405: "pages can only be read"
 
 def protect(app: web.Application, access: Access) -> None:
     """Put the guard before every page of the application, those that others add included."""
+    limits = access.limits
+    app[LIMITS] = limits
+    app[GUESSES] = Guesses(limits.sign_in_attempts_max, limits.sign_in_window_s, limits.sign_in_peers_max)
     app.middlewares.append(_guard(access))
     silence_request_texts()
 
@@ -65,7 +69,10 @@ def _stopped(access: Access, request: web.Request) -> web.Response | None:
         return refused(request, 421, "without a token this server answers to the names of its own machine only")
     if request.path in (SIGN_IN, SIGN_OUT) or PERSON.get().looks:
         return None
-    if not allowed(access.token, request.headers.get("Authorization")):
+    given = request.headers.get("Authorization")
+    if not allowed(access.token, given):
+        if given and (wait_s := guessed(request)):
+            return refused(request, 429, too_many(wait_s), {"Retry-After": str(wait_s)})
         if wants_page(request):
             return asks_for_token(request, access)
         return refused(request, 401, "a token is needed", {"WWW-Authenticate": REALM})

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from streams.web.wordings import case_story, case_title, erased, refusal, words
+from streams.web.wordings import case_story, case_title, erased, lasting, refusal, words
 
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)", re.ASCII)
 _REASONS: Final = {
@@ -88,6 +88,6 @@ _pages = Environment(
     undefined=StrictUndefined,
 )
 _pages.filters.update(quoted=quoted, when=when, lines=lines, words=words, said=said, because=because, decision=decision)
-_pages.filters.update(refusal=refusal, erased=erased, case_title=case_title, case_story=case_story)
+_pages.filters.update(lasting=lasting, refusal=refusal, erased=erased, case_title=case_title, case_story=case_story)
 
 _pages.globals["style"] = Markup(_STYLE)  # noqa: S704 - our own file

@@ -18,8 +18,6 @@ from streams.web.access import Access
 
 Role: TypeAlias = Literal["view", "steward"]
 
-SESSION_S: Final = 28_800
-NAME_CHARS_MAX: Final = 100
 COOKIES: Final[Mapping[Role, str]] = {"view": "writeback_view", "steward": "writeback_steward"}
 
 
@@ -61,11 +59,10 @@ def person_of(access: Access, cookies: Mapping[str, str], now_s: float) -> Perso
     return Person(looks, True, by, _mac(access.steward_token, "form", cookie), True)
 
 
-def sealed(token: str, role: Role, name: str, now_s: float) -> str:
+def sealed(token: str, role: Role, name: str, ends_s: int) -> str:
     """A cookie's value: when it ends, the person's name, and the signature."""
-    ends = str(int(now_s) + SESSION_S)
-    named = base64.urlsafe_b64encode(name[:NAME_CHARS_MAX].encode()).decode().rstrip("=")
-    said = f"{ends}.{secrets.token_urlsafe(12)}.{named}"
+    named = base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+    said = f"{ends_s}.{secrets.token_urlsafe(12)}.{named}"
     return f"{said}.{_mac(token, role, said)}"
 
 

@@ -13,12 +13,12 @@ from streams.web.access import Access, allowed
 from streams.web.answers import page_of, refused
 from streams.web.desk import Declined
 from streams.web.forms import read_form
+from streams.web.guesses import GUESSES, too_many
 from streams.web.serving import application
-from streams.web.session import COOKIES, NAME_CHARS_MAX, PERSON, SESSION_S, Person, Role, sealed
+from streams.web.session import COOKIES, PERSON, Person, Role, sealed
 
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
-FORM_MAX_BYTES: Final = 8192
 WRONG: Final = "that token is not the right one"
 NAMELESS: Final = "a steward needs a name; it is kept with every act"
 
@@ -40,14 +40,17 @@ def add_sign_in(app: LaneApp, access: Access) -> None:
     async def sign_in(request: web.Request) -> web.Response:
         """Check the tokens that are given; without one, show the form for the page that one comes from."""
         try:
-            fields = await read_form(request, FORM_MAX_BYTES)
+            fields = await read_form(request)
         except Declined as declined:
             return refused(request, declined.status, declined.why)
         then = safe_path(fields.get("then", ""))
         given = {role: fields.get(role, "") for role in COOKIES}
         if not any(given.values()):
             return _form(request, access, then, why=WRONG if "view" in fields or "steward" in fields else "")
+        if wait_s := request.app[GUESSES].wait_s(request.remote):
+            return _form(request, access, then, 429, too_many(wait_s), wait_s)
         if not all(_right(access, role, token) for role, token in given.items() if token):
+            request.app[GUESSES].wrong(request.remote)
             return _form(request, access, then, 401, WRONG)
         if given["steward"] and not fields.get("by"):
             return _form(request, access, then, 422, NAMELESS)
@@ -56,7 +59,7 @@ def add_sign_in(app: LaneApp, access: Access) -> None:
     async def sign_out(request: web.Request) -> web.Response:
         """Forget the cookies."""
         try:
-            await read_form(request, FORM_MAX_BYTES)
+            await read_form(request)
         except Declined as declined:
             return refused(request, declined.status, declined.why)
         response = web.Response(status=303, headers={"Location": "/"})
@@ -84,23 +87,23 @@ def _signed_in(request: web.Request, access: Access, roles: list[Role], name: st
     response = web.Response(status=303, headers={"Location": then})
     # Behind a proxy that ends TLS the cookie may still only travel by it.
     secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    lasts_s, by = access.limits.session_s, name[: access.limits.steward_name_chars_max]
+    ends_s = int(time.time()) + lasts_s
     for role in roles:
-        cookie = sealed(
-            access.token if role == "view" else access.steward_token,
-            role,
-            name if role == "steward" else "",
-            time.time(),
-        )
+        token = access.token if role == "view" else access.steward_token
+        cookie = sealed(token, role, by if role == "steward" else "", ends_s)
         response.set_cookie(
-            COOKIES[role], cookie, max_age=SESSION_S, path="/", httponly=True, samesite="Strict", secure=secure
+            COOKIES[role], cookie, max_age=lasts_s, path="/", httponly=True, samesite="Strict", secure=secure
         )
     return response
 
 
-def _form(request: web.Request, access: Access, then: str, status: int = 200, why: str = "") -> web.Response:
+def _form(
+    request: web.Request, access: Access, then: str, status: int = 200, why: str = "", wait_s: int = 0
+) -> web.Response:
     person: Person = PERSON.get()
     views = bool(access.token) and not person.looks and not allowed(access.token, request.headers.get("Authorization"))
     # Not Basic: that would have the browser ask by a window of its own.
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    given = {"then": then, "why": why, "views": views, "name_chars_max": NAME_CHARS_MAX}
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": str(wait_s)} if wait_s else {}
+    given = {"then": then, "why": why, "views": views, "limits": access.limits}
     return page_of(request, "sign_in.html", given, status, headers)

@@ -25,6 +25,7 @@ from streams.web.access import allowed
 from streams.web.answers import in_json, refused, shown, wants_page
 from streams.web.desk import ACTIONS, Declined, Desk
 from streams.web.forms import is_foreign, read_body
+from streams.web.guesses import guessed, too_many
 from streams.web.rows import RowSource, Unavailable
 from streams.web.serving import application, page
 
@@ -42,7 +43,10 @@ def stopped(token: str, request: web.Request) -> web.Response | None:
         return _declined(Declined(403, "no_steward_token", NO_TOKEN))
     given = request.headers.get(TOKEN_HEADER)
     known = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode()) if given else False
-    if not known and not allowed(token, request.headers.get("Authorization")):
+    other = request.headers.get("Authorization")
+    if not known and not allowed(token, other):
+        if (given or other) and (wait_s := guessed(request)):
+            return _declined(Declined(429, "too_many_wrong_tokens", too_many(wait_s)), wait_s)
         return _declined(Declined(401, "bad_token", "the stewards' token is needed"))
     if is_foreign(request):
         return _declined(Declined(403, "foreign_page", "a page of another site cannot act as a steward"))
@@ -151,6 +155,8 @@ def sender(app: LaneApp) -> Send:
     return send
 
 
-def _declined(declined: Declined) -> web.Response:
-    headers = {"WWW-Authenticate": "Bearer"} if declined.status == 401 else {}
+def _declined(declined: Declined, wait_s: int = 0) -> web.Response:
+    headers = (
+        {"WWW-Authenticate": "Bearer"} if declined.status == 401 else {"Retry-After": str(wait_s)} if wait_s else {}
+    )
     return in_json({"error": declined.why, "reason": declined.reason}, declined.status, headers)

@@ -54,7 +54,7 @@ def add_views(
     tables = built.tables
     source = rows if rows is not None else RowReader(built.app, tables, settings.view_token)
     lookups = Lookups(source, built.policy)
-    access = Access(settings.view_token, settings.node_url, settings.steward_token)
+    access = Access(settings.view_token, settings.node_url, settings.steward_token, settings)
     add_health(built.app, tables, access)
     add_sign_in(built.app, access)
     queue = reviews if reviews is not None else ReviewReader(built.app, built.reviews, settings.view_token)

@@ -50,6 +50,13 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def lasting(seconds: int) -> str:
+    """How long something takes, for reading: whole hours, else minutes that are enough, else seconds."""
+    unit, length = ("second", 1) if seconds < 60 else ("minute", 60) if seconds % 3600 else ("hour", 3600)
+    count = -(-seconds // length)
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
 def refusal(reason: str) -> str:
     """Why the engine refused, as a sentence part; an unknown reason by its name."""
     return REFUSALS.get(reason, words(reason))

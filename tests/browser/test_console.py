@@ -306,6 +306,20 @@ FORMS = {
 }
 
 
+def test_after_too_many_wrong_tokens_the_form_says_when_to_come_back(chromium: webdriver.Chrome, desk: Desk) -> None:
+    screen = Visit(chromium, desk.url, SMALL)
+    for _ in range(11):
+        screen.open(HERE)
+        screen.type(view="a guess")
+        screen.press("Sign in")
+    screen.problems()  # the answers 401 and 429 are among them
+
+    assert screen.chromium.find_element(By.CSS_SELECTOR, "[role=alert]").text == (
+        "Too many wrong tokens came from your address: try again in 5 minutes."
+    )
+    _sound(screen, "too-many")
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, SMALL], ids=["wide", "small"])
 def test_every_page_of_a_steward_fits_and_is_sound(

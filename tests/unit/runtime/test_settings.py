@@ -26,7 +26,23 @@ def test_limits_of_batches_and_memory_reach_the_lane() -> None:
     assert limits == (300, 400_000, 5_000_000, 6_000_000)
 
 
-@pytest.mark.parametrize("name", LANE)
+SIGN_IN = (
+    "WRITEBACK_SESSION_S",
+    "WRITEBACK_STEWARD_NAME_CHARS_MAX",
+    "WRITEBACK_SIGN_IN_WINDOW_S",
+    "WRITEBACK_SIGN_IN_PEERS_MAX",
+    "WRITEBACK_FORM_MAX_BYTES",
+    "WRITEBACK_FORM_FIELDS_MAX",
+)
+
+
+def test_any_number_of_wrong_tokens_is_a_limit_and_less_than_none_is_not() -> None:
+    assert read_settings({"WRITEBACK_SIGN_IN_ATTEMPTS_MAX": "0"}).sign_in_attempts_max == 0
+    with pytest.raises(SettingsError, match="WRITEBACK_SIGN_IN_ATTEMPTS_MAX: must be 0 or more"):
+        read_settings({"WRITEBACK_SIGN_IN_ATTEMPTS_MAX": "-1"})
+
+
+@pytest.mark.parametrize("name", [*LANE, *SIGN_IN])
 def test_a_limit_of_nothing_is_refused_by_its_name(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}: must be 1 or more"):
         read_settings({name: "0"})

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from streams.web.sign_in import safe_path
+from streams.web.wordings import lasting
 from tests.unit.web.conftest import Visit
 from tests.unit.web.site import ANN, Rows, Told
 
@@ -128,6 +129,34 @@ async def test_without_a_token_a_foreign_name_for_this_machine_cannot_sign_in(vi
 
     assert status == 421
     assert "Set-Cookie" not in headers
+
+
+async def test_how_long_a_sign_in_lasts_and_how_large_forms_are_is_set(visit: Visit) -> None:
+    limits = {"session_s": 5400, "steward_name_chars_max": 3, "form_max_bytes": 100, "form_fields_max": 4}
+    async with visit(rows(), **TOKENS, **limits) as visitor:
+        form = await visitor.get("/customers/C1", **PAGE)
+        _, _, headers = await visitor.send("/sign-in", {"view": VIEW})
+        await visitor.send("/sign-in", {"steward": ACT, "by": "Sammy"})
+        page = await visitor.page("/customers/C1")
+        large, _, _ = await visitor.send("/search", {"q": "x" * 100})
+        many, _, _ = await visitor.send("/sign-in", dict.fromkeys("abcde", "1"))
+
+    assert "You stay signed in for 90 minutes" in form[1]
+    assert 'maxlength="3"' in form[1]
+    assert "Max-Age=5400" in headers["Set-Cookie"]
+    assert "Sam" in page and "Samm" not in page
+    assert (large, many) == (413, 400)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((0, "0 seconds"), (1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (61, "2 minutes")),
+        *((3600, "1 hour"), (5400, "90 minutes"), (28_800, "8 hours")),
+    ],
+)
+def test_how_long_something_lasts_is_told_in_words(seconds: int, words: str) -> None:
+    assert lasting(seconds) == words
 
 
 async def test_a_token_reaches_no_log(visit: Visit, caplog: pytest.LogCaptureFixture) -> None:
