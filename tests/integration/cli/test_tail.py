@@ -86,6 +86,15 @@ def test_msgpack_and_json_and_bytes_that_are_neither_are_shown(with_topics: Comm
     assert shown["commands.crm"]["hex"] == "fffefd"
 
 
+def test_what_an_erasure_says_in_the_ledger_is_shown_without_a_value(with_topics: Command) -> None:
+    with_topics.write([Emit("consent.ledger", b"customer:C1", None, headers=(("writeback-erased", b"1"),))])
+
+    shown = json.loads(with_topics("tail", "consent.ledger", "--json").output)
+
+    assert (shown["key"], shown["value"]) == ("customer:C1", None)
+    assert "null" in with_topics("tail", "consent.ledger").output
+
+
 def test_what_is_recorded_with_tail_can_be_replayed(with_topics: Command, tmp_path: Path) -> None:
     with_topics.write(changes(3))
     recorded = tmp_path / "changes.ndjson"

@@ -137,6 +137,7 @@ def test_topics_that_are_keyed_by_person_are_emptied_key_by_key_and_the_ledger_n
     assert {policies[name] for name in emptied | {"commands.crm", "reviews"}} == {"compact,delete"}
     assert {policies[name] for name in ("steward", "suppressions")} == {"compact"}
     assert (policies["consent.ledger"], specs["consent.ledger"]["retention.ms"]) == ("delete", "-1")
+    assert specs["consent.ledger"]["segment.ms"] == "86400000"
     assert (policies["raw.crm"], specs["raw.crm"]["retention.ms"]) == ("delete", "4000")
     changes = specs["changes"]
     assert [changes[f"{one}.ms"] for one in ("min.compaction.lag", "max.compaction.lag", "delete.retention")] == list(
