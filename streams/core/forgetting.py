@@ -106,7 +106,7 @@ def _erase_customer(hop: Hop, erase: Erase) -> None:
 def _reset(row: Row) -> None:
     """The row knows nobody, and nothing waits in it."""
     row.customer, row.joined, row.pending, row.tentative = None, False, False, False
-    row.parked, row.claimed, row.records, row.claimers = [], [], {}, []
+    row.parked, row.claimed, row.records, row.claimers, row.written = [], [], {}, [], []
     row.bond, row.first, row.past = "", "", None
 
 

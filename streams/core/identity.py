@@ -35,6 +35,7 @@ from streams.core.given_up import (
 )
 from streams.core.identifiers import identifier_keys, ignored_identifiers
 from streams.core.identity_notes import no_further, note_of
+from streams.core.own_writes import Written, is_own_write, remember_written
 from streams.core.redaction import Redact, redact
 from streams.core.repointing import CLAIMERS_MAX, Proposal, Repointing, customer_key, meet, repoint
 from streams.core.rules import Policy
@@ -57,7 +58,7 @@ class Row(msgspec.Struct, array_like=True):
     `fenced_at`: the deletion that ended the link before this one. `bond` and `first` are evidence (`core/bonds.py`):
     what bound this record, and who named this key first. `customer` in a customer's own row: it was merged into that
     one. `claimers`: the records that claim this identifier for its customer. `erased_at`: see `core/forgetting.py`,
-    `past`: see `core/given_up.py`.
+    `past`: see `core/given_up.py`, `written`: see `core/own_writes.py`.
     """
 
     customer: str | None = None
@@ -75,6 +76,7 @@ class Row(msgspec.Struct, array_like=True):
     erased_at: Millis | None = None
     claimers: list[str] = []
     past: Past | None = None
+    written: list[str] = []
 
 
 class Arrive(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -119,7 +121,7 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, tag=4):
     at: Millis = 0
 
 
-Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim | Forgetting | Repointing | GivingUp | Redact
+Message: TypeAlias = Arrive | Visit | Ask | Bound | Claim | Forgetting | Repointing | GivingUp | Redact | Written
 
 
 class Forward(NamedTuple):
@@ -171,6 +173,8 @@ def step(key: str, row: Row, message: Message, at: Millis, policy: Policy) -> Ho
             give_up(hop, key, message, policy)
         case Redact():
             redact(hop, key, message)
+        case Written():
+            remember_written(row, message, at)
         case _:
             repoint(hop, key, message, at, policy)
     return hop
@@ -351,7 +355,9 @@ def _unclaimed(row: Row, change: Change, policy: Policy) -> Iterator[str]:
     if change.origin == "writeback":
         return
     if change.identifiers.email or change.identifiers.phone or change.identifiers.external:
-        yield from (key for key in identifier_keys(change, policy) if key not in row.claimed)
+        for key in identifier_keys(change, policy):
+            if key not in row.claimed and not is_own_write(row, key):
+                yield key
 
 
 def _claim(hop: Hop, key: str, claim: Claim, at: Millis, policy: Policy) -> None:

@@ -24,6 +24,7 @@ from streams.core.identity import Arrive, Message, Row, row_key, step
 from streams.core.merging import proposed, request_merge
 from streams.core.move_steps import carry_out, take, take_as_alias
 from streams.core.moves import Move, Step, elsewhere, remembered
+from streams.core.own_writes import own_writes
 from streams.core.redaction import Redact, redaction_of_all
 from streams.core.repointing import Proposal
 from streams.core.rules import Policy
@@ -265,6 +266,7 @@ class Pipeline:
             output.notes += decision.notes
             if decision.erasure is not None:
                 self._forget(decision.erasure, output)
+            self._take_steps(own_writes(decision, self.policy), decision.state.clock, output)
             if not self.acknowledge:
                 continue
             acknowledged += len(decision.commands)

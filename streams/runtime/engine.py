@@ -16,6 +16,7 @@ from streams.core.erasure import refuse_erased
 from streams.core.fold import ContactUpdate
 from streams.core.history import entry_of
 from streams.core.identity import Bound, Message
+from streams.core.own_writes import own_writes
 from streams.core.repointing import customer_key
 from streams.core.rules import Policy
 from streams.core.state import PERSON, Customer
@@ -211,6 +212,8 @@ class Engine:
             if point != PERSON:
                 held = encode_holding(_holding(state.customer_id, update, state.version))
                 emits.append(Emit(topics.CONTACTS, point.encode(), held, None, at))
+        for name, told in own_writes(decision, self._policy) if commands or links else ():
+            emits.append(Emit(topics.IDENTITY, name.encode(), encode_message(told), timestamp_ms=at))
         for name in links:
             emits += _linked(state.customer_id, name, at)
         if self._keeps_history and event is not None and not isinstance(event, Step):
