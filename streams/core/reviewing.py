@@ -140,7 +140,7 @@ def settle(review: Review, became: str, at: Millis) -> bool:
 
 def asked_about(review: Review) -> OpenCase:
     """The case as its customers' rows know it."""
-    customers = dict.fromkeys(one for one in (review.customer_id, review.other_id) if one is not None)
+    customers = dict.fromkeys(one for one in (review.customer_id, review.other_id) if one)
     return OpenCase(review.review_id, review.key, tuple(customers))
 
 

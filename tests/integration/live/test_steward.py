@@ -98,6 +98,40 @@ async def test_stewards_pin_merge_unlink_decide_and_erase_on_any_worker(tmp_path
             assert not [secret for secret in (TOKEN, "Sam", "Ann 1", "+14155550100") if secret in logged]
 
 
+async def test_a_case_ends_with_the_merge_that_settles_it_and_both_ids_show_the_certificate(tmp_path: Path) -> None:
+    async with engines(tmp_path, ["one", "two"], WRITEBACK_STEWARD_TOKEN=TOKEN) as (broker, [one, two]):
+        await tell(broker, [said("storefront:s1", 1), said("crm:r1", 1)])
+        shop, crm = [await customer_of(one, record) for record in ("storefront:s1", "crm:r1")]
+        await tell(broker, [said("crm:r1", 2, shop)])
+        [case] = await cases(two, 1)
+        merged = await accepted(one, "merge", customer=crm, **{"with": shop})
+        [settled] = await cases(two, 1, "settled")
+
+        assert (settled["review_id"], settled["became"]) == (case["review_id"], merged["customer_id"])
+        assert await cases(one, 0) == []
+        status, told = await ask(two, "review", review=case["review_id"], value="approve")
+        assert (status, told["reason"]) == (409, "already_settled")
+
+        await accepted(two, "erase", customer=crm)
+        assert await cases(one, 0, "all") == []
+        for worker in (one, two):
+            certificates = [await _certificate(worker, one_id) for one_id in (shop, crm)]
+            assert [one["platform"] for one in certificates[0]] == ["crm", "storefront"]
+            assert certificates[0] == certificates[1]
+
+
+async def _certificate(worker: Worker, customer: str) -> list[dict[str, Any]]:
+    """What each platform was told, once the customer's row is a tombstone."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    body: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        _, body, _ = await worker.get(f"/customers/{customer}")
+        if body.get("certificate"):
+            return list(body["certificate"])
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{sorted(body)}\n{worker.tail}")
+
+
 async def _pins(one: Worker, two: Worker, shop: str) -> None:
     told = await accepted(two, "pin", customer="storefront:s1", attribute="first_name", value="Anna")
     assert told["customer_id"] == shop
