@@ -62,7 +62,7 @@ class Span(NamedTuple):
 
 
 class Plan:
-    """What would become of one partition; a customer is one of those that the markers name, or had one's record."""
+    """What would become of one partition's records. `customers` are the ids under which the forgotten ones lie."""
 
     def __init__(self, span: Span) -> None:
         self.span = span
@@ -108,6 +108,7 @@ class Ledger:
             "enable.partition.eof": True,
             "isolation.level": "read_uncommitted",  # what is not read would be deleted unread
             "auto.offset.reset": "error",
+            "check.crcs": True,
         }
         self._writing = common | {
             "enable.idempotence": True,
@@ -164,7 +165,9 @@ class Ledger:
             consumer.assign([TopicPartition(self._topic, span.partition, span.low)])
             for message in _polled(consumer):
                 if _is_end(message):
-                    return
+                    if (message.offset() or 0) >= span.end:
+                        return
+                    continue  # a broker that has just become the leader may not know of the rest yet
                 record = _record(message)
                 if record.offset < span.end:
                     yield record
@@ -177,6 +180,7 @@ class Ledger:
         span = plan.span
         if self.span(span.partition) != span:
             raise CopyRefused(f"{self._topic}[{span.partition}] was written to meanwhile; nothing was deleted there")
+        self._delete(span.partition, span.low)  # nothing: whether we may is known before anything is written
         writer = _Writer(self._writing)
         try:
             for done, record in enumerate(self.records(span)):
@@ -198,12 +202,14 @@ class Ledger:
         if self.span(partition) != Span(partition, low, end + plan.copies):
             told = "was written to while it was copied; nothing was deleted there, and the copies will be left out"
             raise CopyRefused(f"{self._topic}[{partition}] {told}")
-        place = TopicPartition(self._topic, partition, end)
-        asked = self._admin.delete_records([place], request_timeout=REQUEST_TIMEOUT_S)
-        for deleted in asked.values():
-            deleted.result()
+        self._delete(partition, end)
         if self.span(partition).low < end:
             raise CopyRefused(f"{self._topic}[{partition}] still begins before its copies")
+
+    def _delete(self, partition: int, before: int) -> None:
+        place = TopicPartition(self._topic, partition, before)
+        for deleted in self._admin.delete_records([place], request_timeout=REQUEST_TIMEOUT_S).values():
+            deleted.result()
 
 
 def _polled(consumer: Consumer) -> Iterator[Message]:

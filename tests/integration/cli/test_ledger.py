@@ -56,9 +56,9 @@ class Topic:
         self.command = Command(broker)
         self._admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
 
-    def create(self, partitions: int = 2) -> None:
-        config = {"retention.ms": "-1"}
-        for one in self._admin.create_topics([NewTopic(LEDGER, partitions, 1, config=config)]).values():
+    def create(self, **config: str) -> None:
+        topic = NewTopic(LEDGER, 2, 1, config={"retention.ms": "-1", **config})
+        for one in self._admin.create_topics([topic]).values():
             one.result(WAIT_S)
 
     def delete(self) -> None:
@@ -323,6 +323,17 @@ def test_a_broker_that_refuses_our_password_is_one_sentence(topic: Topic, monkey
         f"Error: {topic.broker.bootstrap} (--bootstrap, WRITEBACK_BOOTSTRAP) refuses us: "
         "see WRITEBACK_TLS and WRITEBACK_SASL_*"
     )
+
+
+def test_where_records_may_not_be_deleted_none_is_copied(topic: Topic) -> None:
+    topic.delete()
+    topic.create(**{"cleanup.policy": "compact"})
+    topic.write([said("C1"), erased("C1")])
+
+    output = topic.forget(fails=True)
+
+    assert output.endswith("Error: the broker did not answer as expected: POLICY_VIOLATION\n")
+    assert topic.bounds(0) == (0, 2)
 
 
 def test_without_the_topic_it_is_one_sentence(topic: Topic) -> None:
