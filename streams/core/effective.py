@@ -33,6 +33,9 @@ def _carried(fold: Fold, channel: str, purpose: str, named: list[str], found: di
 
 
 def _was_opted_out(fold: Fold, key: str, at: Millis, carried_at: Millis | None) -> bool:
+    pin = _pinned(fold.state, key)
+    if pin is not None and pin.at <= at:
+        return True
     before = [entry for entry in fold.state.entries.get(key, ()) if entry.at <= at]
     if carried_at is not None and carried_at > at:
         carried_at = None
@@ -43,7 +46,7 @@ def _was_opted_out(fold: Fold, key: str, at: Millis, carried_at: Millis | None) 
 
 def resolve_consents(fold: Fold) -> bool:
     """Judge every touched key again, with those that it can change; True where an effective state differs."""
-    if fold.spoken and fold.state.entries:
+    if fold.spoken and (fold.state.entries or fold.state.pins):
         _touch_new_contacts(fold)
     if not fold.keys:
         return False
@@ -75,6 +78,7 @@ def _resolve_reach(fold: Fold) -> bool:
 def _touch_new_contacts(fold: Fold) -> None:
     """A contact point that appeared (or appeared earlier) may get a carried opt-out, or a person-level one."""
     known = [split(key) for key in fold.state.entries]
+    known += [split(key) for key in fold.state.pins if SEP in key]
     for contact_point in fold.spoken:
         channels = channels_of(contact_point)
         for key in known:

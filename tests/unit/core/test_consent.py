@@ -302,6 +302,31 @@ def test_a_pinned_contact_point_gets_the_carried_opt_out_too() -> None:
     assert state(story, LEE) == "opted_out"
 
 
+@pytest.mark.parametrize(("pinned_at", "expected"), [(20, "opted_out"), (60, "opted_in")])
+def test_an_opt_out_that_a_steward_has_pinned_travels_to_a_contact_point_that_comes_later(
+    pinned_at: int, expected: str
+) -> None:
+    story = Story("crm:1")
+    story.say("storefront:9", 0, email=ANN)
+    story.ask(pinned_at, "pin", contact_point=ANN, channel="email", purpose="marketing", value="opt_out")
+    story.say("crm:1", 50, email=LEE)
+
+    story.consents("esp:7", 100, "opt_in", LEE, method="checkbox")
+
+    assert state(story, LEE) == expected
+
+
+def test_what_a_pinned_opt_out_has_carried_ends_with_the_pin() -> None:
+    story = Story("crm:1")
+    story.say("storefront:9", 0, email=ANN)
+    story.ask(20, "pin", contact_point=ANN, channel="email", purpose="marketing", value="opt_out")
+    story.say("crm:1", 50, email=LEE)
+    carried = state(story, LEE)
+    story.ask(200, "unpin", contact_point=ANN, channel="email", purpose="marketing")
+
+    assert (carried, state(story, LEE)) == ("opted_out", "unknown")
+
+
 def test_a_contact_point_that_a_pin_set_stays_opted_out_when_the_pin_is_taken_back() -> None:
     story = Story("crm:1")
     story.say("crm:1", 0, email=ANN)
