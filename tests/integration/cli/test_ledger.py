@@ -14,7 +14,14 @@ from itertools import count
 import pytest
 from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from streams.brokers import ApacheKafka, Broker
 from streams.codec import PublicCodec, SchemaRegistry
@@ -59,6 +66,12 @@ class Topic:
     def create(self, **config: str) -> None:
         topic = NewTopic(LEDGER, 2, 1, config={"retention.ms": "-1", **config})
         for one in self._admin.create_topics([topic]).values():
+            one.result(WAIT_S)
+
+    def alter(self, name: str, value: str) -> None:
+        change = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)]
+        asked = ConfigResource(ResourceType.TOPIC, LEDGER, incremental_configs=change)
+        for one in self._admin.incremental_alter_configs([asked]).values():
             one.result(WAIT_S)
 
     def delete(self) -> None:
@@ -334,6 +347,20 @@ def test_where_records_may_not_be_deleted_none_is_copied(topic: Topic) -> None:
 
     assert output.endswith("Error: the broker did not answer as expected: POLICY_VIOLATION\n")
     assert topic.bounds(0) == (0, 2)
+
+
+def test_where_one_copy_is_refused_nothing_is_deleted_and_the_next_run_is_whole(topic: Topic) -> None:
+    long = Emit(LEDGER, b"long", b"x" * 20_000, 0, next(_times), ())
+    entries = [said("C2"), said("C1"), long, said("C3"), erased("C1")]
+    topic.write(entries)
+
+    topic.alter("max.message.bytes", "10000")
+    assert "did not answer as expected: MSG_SIZE_TOO_LARGE" in topic.forget(fails=True)
+    assert topic.bounds(0)[0] == 0
+    topic.alter("max.message.bytes", "1048588")
+
+    topic.forget()
+    assert plain(topic.holds(0)) == [entries[0], *entries[2:]]
 
 
 def test_without_the_topic_it_is_one_sentence(topic: Topic) -> None:
