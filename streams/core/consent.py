@@ -23,7 +23,9 @@ def state_consent(fold: Fold, said: Said, consent: ConsentStatement, at: Millis)
     sent = slot.sent
     decision = "opt_out" if consent.decision in ("opt_out", "expire") else "opt_in"
     echo = said.echo or (bool(sent) and _repeats_command(fold, said, sent[-1], decision, consent))
-    missed = said.snapshot and not echo and _missed_opt_out(fold, said, key, decision)
+    # An export was taken no earlier than what it tells of: a platform need not touch its row for a consent.
+    taken_at = said.at if stated_at is None else max(said.at, at)
+    missed = said.snapshot and not echo and _missed_opt_out(fold, said, key, decision, taken_at)
     hold_stated(slot, Held(said.shadow_at, said.sequence, decision, decision))
     fold.touch_consent(said.name, key)
     if echo:
@@ -63,7 +65,7 @@ def _repeats_command(fold: Fold, said: Said, sent: Sent, decision: str, consent:
     return not consent.explicit and consent.method in (None, "", "sync")
 
 
-def _missed_opt_out(fold: Fold, said: Said, key: str, decision: str) -> bool:
+def _missed_opt_out(fold: Fold, said: Said, key: str, decision: str, taken_at: Millis) -> bool:
     """D1: unsubscribed there, opted in here, not known of that record, and exported after our last acknowledgement."""
     known = fold.state.consents.get(key)
     if decision != "opt_out" or known is None or known.state != OPTED_IN:
@@ -72,7 +74,7 @@ def _missed_opt_out(fold: Fold, said: Said, key: str, decision: str) -> bool:
     shadow = shadow_of(slot)
     if shadow is not None and shadow.seen == "opt_out":
         return False
-    return slot.acked is None or said.at > slot.acked.at
+    return slot.acked is None or taken_at > slot.acked.at
 
 
 def _end_contradicted(fold: Fold, said: Said, slot: Slot, decision: str) -> None:

@@ -702,6 +702,15 @@ def test_an_export_from_before_our_last_write_is_no_missed_opt_out() -> None:
     assert (state(story), output.ledger) == ("opted_in", [])
 
 
+def test_an_export_that_dates_the_opt_out_after_our_last_write_was_taken_after_it_whatever_its_own_time() -> None:
+    story = told_in()
+
+    output = story.consents("crm:1", 5, "opt_out", ingested=500, kind="snapshot", at=100)
+
+    assert [(row.method, format_time(row.at)) for row in output.ledger] == [("reconcile", stamp(100))]
+    assert state(story) == "opted_out"
+
+
 def test_what_we_knew_the_platform_to_say_is_no_missed_opt_out() -> None:
     story = Story()
     story.consents("helpdesk:h3", 0, "opt_out", method="form")
