@@ -127,7 +127,7 @@ def _let_go(hop: Hop, key: str, gone: GivenUp, policy: Policy) -> None:
         row.claimers.remove(gone.record)
         records = row.past.records if row.past is not None and row.past.customer in ("", row.customer) else []
         row.past = Past(records=[*(one for one in records if one != gone.record), gone.record][-GIVEN_UP_MAX:])
-        if not any(_holds(name, policy) for name in row.claimers):
+        if not any(map(policy.tells, row.claimers)):
             row.past.customer, row.past.until = row.customer or gone.customer, gone.until
             row.customer, row.claimers, row.first = None, [], ""
     elif row.customer is None or row.tentative:
@@ -156,13 +156,6 @@ def leave_past(row: Row, parted: Parted) -> bool:
     if past.customer in parted.names:
         past.customer = parted.customer
     return True
-
-
-def _holds(record: str, policy: Policy) -> bool:
-    """Evidence, such as an order, names its owner's address and holds none itself."""
-    platform, _, record_id = record.partition(":")
-    rule = policy.platforms.get(platform)
-    return rule is None or rule.tells(record_id)
 
 
 def former(row: Row, at: Millis) -> str | None:

@@ -285,8 +285,8 @@ def _ask(hop: Hop, key: str, ask: Ask, policy: Policy) -> None:
         hop.sends.append((ask.record, Gone(hop.row.erased_at, successor, ask.platform, ask.claims, ask.by)))
         return
     known = hop.row.records.setdefault(ask.platform, [])
-    most = policy.records_max(ask.platform)
-    if ask.otherwise and ask.record not in known and most is not None and len(known) >= most:
+    most = policy.records_max(ask.platform) if policy.tells(ask.record) else None
+    if ask.otherwise and ask.record not in known and most is not None and sum(map(policy.tells, known)) >= most:
         hop.notes.append(no_further(ask, customer))
         hop.sends.append((customer_key(ask.otherwise), Ask(ask.record, ask.platform, "", ask.claims, REFUSED)))
         return

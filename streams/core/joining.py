@@ -19,9 +19,9 @@ from streams.core.state import PERSON, ConsentState, Customer, Entry, Join, Reco
 from streams.model import Millis
 
 
-def open_records(state: Customer) -> dict[str, int]:
-    """How many open records of each platform a customer has."""
-    return dict(Counter(record.platform for record in state.records.values() if record.open))
+def open_records(state: Customer, policy: Policy) -> dict[str, int]:
+    """How many open records of each platform a customer has, without what is only evidence."""
+    return dict(Counter(one.platform for name, one in state.records.items() if one.open and policy.tells(name)))
 
 
 def refuses_merge(one: dict[str, int], other: dict[str, int], policy: Policy) -> str | None:

@@ -89,7 +89,7 @@ def _offer(step: Step, at: Millis, evidence: Join) -> Offer:
         state.born_at,
         step.names,
         tuple(moves.apart),
-        open_records(state),
+        open_records(state, step.policy),
         size_bytes(state),
         merged_on(moves, at),
         evidence,
@@ -134,7 +134,7 @@ def _hindered(step: Step, state: Customer, offer: Offer) -> bool:
     older, younger = sorted(((state.born_at, step.customer_id), (offer.born_at, offer.offerer)))
     rule, platform = _automatic_rule(step, state, offer), None
     if rule is None:
-        platform = refuses_merge(open_records(state), offer.open_records, step.policy)
+        platform = refuses_merge(open_records(state, step.policy), offer.open_records, step.policy)
         rule = "records_max" if platform is not None else None
     if rule is None and too_large(step, size_bytes(state) + offer.size_bytes):
         rule = "too_large"
@@ -204,7 +204,7 @@ def absorb_state(step: Step, absorb: Absorb) -> None:
 def _unabsorbable(step: Step, state: Customer | None, other: Customer) -> str | None:
     if state is None:
         return "unknown_customer"
-    if refuses_merge(open_records(state), open_records(other), step.policy) is not None:
+    if refuses_merge(open_records(state, step.policy), open_records(other, step.policy), step.policy) is not None:
         return "records_max"
     return None
 

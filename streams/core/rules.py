@@ -161,6 +161,12 @@ class Policy:
             return None
         return 1 if rule.unique else rule.max_records
 
+    def tells(self, record: str) -> bool:
+        """False for evidence, such as an order: it names its owner's, holds nothing itself, and is no account (I2)."""
+        platform, _, record_id = record.partition(":")
+        rule = self.platforms.get(platform)
+        return rule is None or rule.tells(record_id)
+
     def is_contact(self, attribute: str) -> bool:
         """True where the values of an attribute are contact points; False also where this policy does not have it."""
         rule = self.attributes.get(attribute)

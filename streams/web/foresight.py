@@ -71,7 +71,7 @@ def oldest_first(one: Customer, other: Customer) -> tuple[Customer, Customer]:
 
 
 def _merged(request: StewardRequest, survivor: Customer, other: Customer, policy: Policy, now: Millis) -> Foreseen:
-    platform = refuses_merge(open_records(survivor), open_records(other), policy)
+    platform = refuses_merge(open_records(survivor, policy), open_records(other, policy), policy)
     if platform is not None:
         most = policy.records_max(platform)
         return Foreseen([], [], hindered=f"the two have more records of {platform} than a customer may have ({most})")

@@ -54,6 +54,22 @@ def test_spouses_who_share_an_e_mail_and_have_logins_of_their_own_stay_two_custo
     assert "review" in [kind for kind, _ in notes]
 
 
+@pytest.mark.parametrize("order_first", [False, True])
+def test_orders_are_no_further_accounts_where_a_platform_allows_one(order_first: bool) -> None:
+    """I2: an order is evidence of who bought, and nobody's second account."""
+    told = story()
+    records = [
+        ("storefront:9", {"email": ["ann@example.com"]}),
+        ("storefront:orders-1", {"external": ["storefront:9"]}),
+    ]
+    for place, (record, identifiers) in enumerate(reversed(records) if order_first else records):
+        assert meets(told, record, place * 10, **identifiers) == []
+    meets(told, "storefront:orders-2", 30, email=["bo@example.com"])
+    meets(told, "crm:003", 40, email=["bo@example.com", "ann@example.com"])
+
+    assert customers(told) == [["crm:003", "storefront:9", "storefront:orders-1", "storefront:orders-2"]]
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "why"),
     [
