@@ -29,6 +29,7 @@ HOT = {
         "in_flight",
         "ledger_fold",
         "orders",
+        "own_writes",
         "pruning",
         "registers",
         "rules",
