@@ -20,7 +20,7 @@ SEQUENCE_MAX: Final = 2**63 - 1
 
 
 def check_change(change: Change) -> Change:
-    """The change itself; raises Invalid: `too_long`, `too_many`, `bad_time`, `bad_field`, with the path only."""
+    """The change itself; raises Invalid: `missing_field`, `too_long`, `too_many`, `bad_time`, `bad_field`, with the path."""
     if not change.record_id or not change.platform or not change.change_id:
         raise Invalid("missing_field", "change_id, platform and record_id must not be empty")
     if len(change.record_id) > RECORD_ID_CHARS_MAX:
@@ -124,8 +124,17 @@ def _check_texts(path: str, texts: Iterable[str | None]) -> None:
         check_text(path, text)
 
 
+def _check_named(path: str, texts: Iterable[str]) -> None:
+    """Whose and what a decision is: without it an opt-out would be kept and heeded by nobody."""
+    for text in texts:
+        if not text or text.isspace():
+            raise Invalid("missing_field", path)
+        check_text(path, text)
+
+
 def _check_consent(consent: ConsentStatement) -> None:
-    _check_texts("consents[...]", (consent.contact_point, consent.channel, consent.purpose, consent.method))
+    _check_named("consents[...]", (consent.contact_point, consent.channel, consent.purpose))
+    check_text("consents[...]", consent.method)
     check_time("consents[...].at", consent.at)
     check_time("consents[...].expires_at", consent.expires_at)
     if consent.evidence is not None:
@@ -152,5 +161,5 @@ def _check_verdict(verdict: Verdict) -> None:
 
 
 def _check_suppression(suppression: Suppression) -> None:
-    _check_texts("suppressions[...]", (suppression.contact_point, suppression.channel))
+    _check_named("suppressions[...]", (suppression.contact_point, suppression.channel))
     check_time("suppressions[...].at", suppression.at)

@@ -38,7 +38,7 @@ def replay(
     count = 0
     with ExitStack() as stack:
         files = {name: stack.enter_context((out / f"{name}.ndjson").open("wb")) for name in _OUTPUTS}
-        for offset, raw in enumerate(_lines(source)):
+        for offset, raw in _lines(source):
             count += 1
             try:
                 line = read_line(offset, raw)
@@ -56,11 +56,12 @@ def replay(
 _OUTPUTS = ("golden", "commands", "ledger", "dead_letters", "notes")
 
 
-def _lines(source: Path) -> Iterator[bytes]:
+def _lines(source: Path) -> Iterator[tuple[int, bytes]]:
+    """Each line with its place in the file; blank ones are passed over."""
     with source.open("rb") as opened:
-        for raw in opened:
+        for offset, raw in enumerate(opened):
             if raw.strip():
-                yield raw
+                yield offset, raw
 
 
 def read_line(offset: int, raw: bytes) -> Line:

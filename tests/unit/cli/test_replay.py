@@ -83,13 +83,13 @@ def test_replay_without_receipts_leaves_commands_unanswered(tmp_path: Path) -> N
 
 def test_replay_puts_a_line_that_is_not_json_in_the_dead_letters_and_goes_on(tmp_path: Path) -> None:
     source = recorded(tmp_path / "in.ndjson", ANN)
-    source.write_text("not json\n" + source.read_text())
+    source.write_text("\nnot json\n" + source.read_text())
 
     result = run("replay", source, "--out", tmp_path / "out")
 
     assert result.exit_code == 0
     letter = json.loads((tmp_path / "out" / "dead_letters.ndjson").read_text())
-    assert (letter["offset"], letter["reason"]) == (0, "bad_line")
+    assert (letter["offset"], letter["reason"]) == (1, "bad_line")
     assert (tmp_path / "out" / "golden.ndjson").read_text()
 
 

@@ -30,6 +30,7 @@ from streams.model.suppression import ConsentState, PublishedSuppression, Sendab
 
 texts = st.text(max_size=40)
 names = st.text(min_size=1, max_size=12)
+words = names.filter(str.strip)
 times = st.integers(TIME_MIN_MS, TIME_MAX_MS)
 longs = st.integers(-(2**63), 2**63 - 1)
 confidences = st.floats(0.0, 1.0)
@@ -61,9 +62,9 @@ statements = st.one_of(
 )
 consents = st.builds(
     ConsentStatement,
-    contact_point=texts,
-    channel=names,
-    purpose=names,
+    contact_point=words,
+    channel=words,
+    purpose=words,
     decision=one_of(Decision),
     at=maybe(times),
     explicit=st.booleans(),
@@ -83,8 +84,8 @@ verdicts = st.builds(
 )
 suppressions = st.builds(
     Suppression,
-    contact_point=texts,
-    channel=names,
+    contact_point=words,
+    channel=words,
     reason=one_of(SuppressionReason),
     active=st.booleans(),
     at=maybe(times),
