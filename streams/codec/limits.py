@@ -20,7 +20,7 @@ SEQUENCE_MAX: Final = 2**63 - 1
 
 
 def check_change(change: Change) -> Change:
-    """The change itself; raises Invalid: `missing_field`, `too_long`, `too_many`, `bad_time`, `bad_field`, with the path."""
+    """The change itself; raises Invalid: `missing_field`, `too_long`, `too_many`, `bad_time`, `bad_field`."""
     if not change.record_id or not change.platform or not change.change_id:
         raise Invalid("missing_field", "change_id, platform and record_id must not be empty")
     if len(change.record_id) > RECORD_ID_CHARS_MAX:
