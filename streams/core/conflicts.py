@@ -6,14 +6,17 @@ both would still contradict each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
 from streams.core.ledger_fold import OPTED_IN, OPTED_OUT, entry_order, judge
 from streams.core.rules import Policy
-from streams.core.state import Customer, Entry, Join
+from streams.core.state import Customer, Entry, Join, Pin
 
 MERGE_CONFLICT: Final = "merge_conflict"
+
+Pins: TypeAlias = Sequence[Mapping[str, Pin]]
+"""What the one and the other of two customers had pinned; empty where neither had."""
 
 _WANTED: Final = {OPTED_IN, OPTED_OUT}
 
@@ -34,38 +37,54 @@ def _conflicts_in(one: Customer, other: Customer, key: str, policy: Policy) -> b
     return judge(together, policy, max(one.clock, other.clock), carried_at).state != OPTED_OUT
 
 
-def still_conflicting(state: Customer, key: str, entries: Sequence[Entry], policy: Policy) -> list[Entry]:
+def still_conflicting(
+    state: Customer, key: str, entries: Sequence[Entry], policy: Policy, pinned: Mapping[str, Pins]
+) -> list[Entry]:
     """The entries of a key, own ones of a record that has left included, without the conflicts that left with it.
 
-    Where it cannot be told what a conflict came from, it stays.
+    `pinned`: what both sides of each merge had pinned before the record left. Where it cannot be told what a conflict
+    came from, it stays.
     """
     kept = list(entries)
     for one in entries:
-        if one.method == MERGE_CONFLICT and not _stands(state, one, kept, policy):
+        if one.method == MERGE_CONFLICT and not _stands(state, key, one, kept, policy, pinned):
             kept.remove(one)
     return kept
 
 
-def _stands(state: Customer, conflict: Entry, entries: Sequence[Entry], policy: Policy) -> bool:
+def _stands(
+    state: Customer, key: str, conflict: Entry, entries: Sequence[Entry], policy: Policy, pinned: Mapping[str, Pins]
+) -> bool:
     join = _join_of(state, conflict)
     if join is None or not join.sides:
         return True
     left = [[name for name in side if name in state.records] for side in join.sides]
     if not all(left):
         return False
-    return not _contradict(state, conflict, entries, join.sides, policy) or _contradict(
-        state, conflict, entries, left, policy
+    before, after = _outs(key, pinned[join.request_id]), _outs(key, join.pins)
+    return not _contradict(state, conflict, entries, join.sides, before, policy) or _contradict(
+        state, conflict, entries, left, after, policy
     )
 
 
+def _outs(key: str, pins: Pins) -> tuple[bool, ...]:
+    """Which of the two sides had the key pinned to opted out."""
+    return tuple(key in side and side[key].active for side in pins) or (False, False)
+
+
 def _contradict(
-    state: Customer, conflict: Entry, entries: Sequence[Entry], sides: Sequence[Sequence[str]], policy: Policy
+    state: Customer,
+    conflict: Entry,
+    entries: Sequence[Entry],
+    sides: Sequence[Sequence[str]],
+    outs: Sequence[bool],
+    policy: Policy,
 ) -> bool:
-    """True where the two sides were of different minds by what these records said until then."""
+    """True where the two sides were of different minds by their pins, or by what these records said until then."""
     found = set[str]()
-    for side in sides:
+    for side, out in zip(sides, outs, strict=True):
         own = [one for one in entries if one.at <= conflict.at and _is_of(state, one, conflict, side)]
-        found.add(judge(own, policy, conflict.at).state)
+        found.add(OPTED_OUT if out else judge(own, policy, conflict.at).state)
     return found == _WANTED
 
 

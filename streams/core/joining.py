@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.core.conflicts import MERGE_CONFLICT, conflicts, still_conflicting
+from streams.core.canonical import SEP
+from streams.core.conflicts import MERGE_CONFLICT, Pins, conflicts, still_conflicting
 from streams.core.contact_points import appearances, split
 from streams.core.decide import Decision, settle
 from streams.core.effective import suppressed
 from streams.core.fold import Fold
 from streams.core.ledger_fold import UNKNOWN, entry_order
 from streams.core.orders import subscribed_by_us
+from streams.core.pins_apart import part_pins, sides_of
 from streams.core.rules import Policy
 from streams.core.state import PERSON, ConsentState, Customer, Entry, Join, Record
 from streams.model import Millis
@@ -41,11 +43,14 @@ def merge(
     `evidence`: who asked for it and why, kept for the explanation.
     """
     contested = conflicts(survivor, other, policy)
-    sides = [sorted(survivor.records), sorted(other.records)] if contested else []
+    pins, appeared = sides_of(survivor.pins, other.pins), sides_of(survivor.appeared, other.appeared)
+    sides = [sorted(survivor.records), sorted(other.records)]
     # The version is the greater plus one (R13): settling adds the one.
     survivor.version = max(survivor.version, other.version)
     _join(survivor, other)
-    join = msgspec.structs.replace(evidence or Join(other.customer_id, at, request_id), sides=sides)
+    join = msgspec.structs.replace(
+        evidence or Join(other.customer_id, at, request_id), sides=sides, pins=pins, appeared=appeared
+    )
     survivor.joins = [*survivor.joins, *other.joins, join]
     for key in contested:
         _add(survivor, key, Entry("opt_out", at, None, at, method=MERGE_CONFLICT, change_id=request_id, status=""))
@@ -127,6 +132,7 @@ def _everything(state: Customer, at: Millis, cause: str, policy: Policy) -> Fold
         fold.spoken.update(record.appeared)
     fold.attributes.update(policy.attributes)
     fold.keys.update(state.entries, state.consents)
+    fold.keys.update(key for key in state.pins if SEP in key)
     fold.entered.update(state.records)
     return fold
 
@@ -154,7 +160,11 @@ def part(state: Customer, name: str, new_id: str, at: Millis, request_id: str, p
         if name in (command.record_id, f"{command.platform}:{command.record_id}"):
             moved.unanswered[command_id] = state.unanswered.pop(command_id)
     moved.version += 1
-    _part_ledger(state, moved, name, policy)
+    pinned: dict[str, Pins] = {join.request_id: [dict(side) for side in join.pins] for join in state.joins}
+    part_pins(state, moved, name)
+    _part_ledger(state, moved, name, policy, pinned)
+    for join in state.joins:
+        join.sides = [[one for one in side if one != name] for side in join.sides]
     foreign = tuple(sorted(name for name, golden in state.golden.items() if golden.value is not None))
     return Part(settle_apart(state, foreign, at, request_id, policy), moved, foreign)
 
@@ -167,11 +177,11 @@ def record_born(record: Record, otherwise: Millis) -> Millis:
     return min(times, default=otherwise)
 
 
-def _part_ledger(state: Customer, moved: Customer, name: str, policy: Policy) -> None:
+def _part_ledger(state: Customer, moved: Customer, name: str, policy: Policy, pinned: dict[str, Pins]) -> None:
     """An entry belongs to the record that stated it; one that the merge itself made belongs to those that met in it."""
     for key, entries in list(state.entries.items()):
         own = [entry for entry in entries if entry.record == name]
-        kept = [entry for entry in still_conflicting(state, key, entries, policy) if entry.record != name]
+        kept = [entry for entry in still_conflicting(state, key, entries, policy, pinned) if entry.record != name]
         if own:
             moved.entries[key] = own
         state.entries[key] = kept
@@ -203,8 +213,9 @@ def _take_back_consents(state: Customer) -> None:
         for key, slot in record.consents.items():
             if key not in state.consents and subscribed_by_us(slot) and split(key).contact_point in held:
                 state.consents[key] = ConsentState(UNKNOWN, False)
-    for key in [one for one in state.consents if one not in state.entries and split(one).contact_point not in held]:
-        del state.consents[key]
+    for key in [one for one in state.consents if one not in state.entries and one not in state.pins]:
+        if split(key).contact_point not in held:
+            del state.consents[key]
 
 
 def _forget_unknown(state: Customer, policy: Policy) -> None:

@@ -247,8 +247,8 @@ class Join(Struct):
     """How another customer became part of this one: which request, by whom and why, and on what evidence (I4).
 
     `identifier`: the kind that both had, `rule`: what allowed it, `change_ids`: the changes that said so, of `record`;
-    all empty where a steward asked for it on no evidence of ours. `sides`: where the two contradicted each other in a
-    consent (C7), the records of the one and of the other.
+    all empty where a steward asked for it on no evidence of ours. `sides`: the records of the one and of the other;
+    `pins` and `appeared`: what each of the two had of these.
     """
 
     other_id: str
@@ -261,6 +261,8 @@ class Join(Struct):
     change_ids: list[str] = []
     record: str = ""
     sides: list[list[str]] = []
+    pins: list[dict[str, Pin]] = []
+    appeared: list[dict[str, Millis]] = []
 
 
 class Intent(Struct):

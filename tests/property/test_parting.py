@@ -39,6 +39,7 @@ class Story(NamedTuple):
     said: list[Said]
     merges: list[tuple[float, tuple[str, str]]]
     unlinked_at: float
+    pins: list[tuple[float, str, Json]]
 
 
 def own(record: str, attribute: str, count: int) -> Any:
@@ -72,7 +73,21 @@ def stories(draw: st.DrawFn) -> Story:
         said.append(Said(record, at, values))
     first = draw(st.integers(50, 300)) + 0.5
     merges = list(zip((first, first + draw(st.integers(1, 100))), draw(st.sampled_from(MERGES)), strict=False))
-    return Story(said, merges, draw(st.integers(420, 500)))
+    return Story(said, merges, draw(st.integers(420, 500)), draw(pins()))
+
+
+@st.composite
+def pins(draw: st.DrawFn) -> list[tuple[float, str, Json]]:
+    """What stewards pin at one of the customers before any merge."""
+    found: list[tuple[float, str, Json]] = []
+    for count, customer in enumerate(draw(st.lists(st.sampled_from("AABX"), max_size=4))):
+        point, channel = draw(st.sampled_from(POINTS))
+        consent = {"contact_point": point, "channel": channel, "purpose": "marketing", "value": "opt_out"}
+        value = {"value": f"pinned{count}@example.com", "attribute": "email"}
+        name = {"value": f"Pinned {count}", "attribute": "first_name"}
+        action = draw(st.sampled_from(("pin", "pin", "unpin")))
+        found.append((20 + count, customer, {"action": action, **draw(st.sampled_from((consent, value, name)))}))
+    return found
 
 
 def played(story: Story, records: set[str], merges: list[tuple[float, tuple[str, str]]]) -> dict[tuple[str, ...], Json]:
@@ -81,6 +96,10 @@ def played(story: Story, records: set[str], merges: list[tuple[float, tuple[str,
     for at, (one, other) in merges:
         asked = {"customer_id": one, "action": "merge", "with": other}
         inputs.append((at, "steward", steward(at, f"merge {at}", **asked).value))
+    present = {HOMES[record] for record in records}
+    for at, customer, asked in story.pins:
+        if customer in present:
+            inputs.append((at, "steward", steward(at, f"pin {at}", **{**asked, "customer_id": customer}).value))
     if len(records) == len(HOMES):
         asked = {"customer_id": "X", "action": "unlink", "record": LEAVES}
         inputs.append((story.unlinked_at, "steward", steward(story.unlinked_at, "unlink", **asked).value))

@@ -38,20 +38,29 @@ class World:
         return self.hear(record, at, consents=[{**said, **act, **more}])
 
     def merge(self, at: float, other: str) -> Output:
-        return self._ask(at, action="merge", **{"with": other})
+        return self.ask(at, action="merge", **{"with": other})
 
     def unlink(self, at: float, record: str) -> Output:
-        return self._ask(at, action="unlink", record=record)
+        return self.ask(at, action="unlink", record=record)
 
-    def _ask(self, at: float, **asked: Any) -> Output:
-        request = steward(at, f"asked {at}", **{**asked, "customer_id": "A"})
+    def ask(self, at: float, **asked: Any) -> Output:
+        request = steward(at, f"asked {at}", **{"customer_id": "A", **asked})
         return self.pipeline.feed(request.topic, request.value, request.at)
 
     def consent_of(self, record: str, purpose: str = "marketing") -> tuple[str, bool]:
         """The state at the customer of a record, and whether it may be sent to."""
+        consents = self._view(record)["consents"]
+        return next((one["state"], one["sendable"]) for one in consents if one["purpose"] == purpose)
+
+    def values_of(self, record: str) -> Json:
+        """What is golden for the customer of a record."""
+        return {
+            name: one["value"] for name, one in self._view(record)["attributes"].items() if one["value"] is not None
+        }
+
+    def _view(self, record: str) -> Json:
         views = [golden_view(state, RULES) for state in self.pipeline.customers()]
-        view: Json = next(one for one in views if record in one["records"])
-        return next((one["state"], one["sendable"]) for one in view["consents"] if one["purpose"] == purpose)
+        return next(one for one in views if record in one["records"])
 
 
 def orders(output: Output) -> list[tuple[str, str]]:
@@ -140,6 +149,47 @@ def test_an_opt_in_of_its_own_is_not_taken_back_from_a_platform() -> None:
 
     assert orders(world.unlink(200, "crm:1")) == []
     assert world.consent_of("esp:5") == IN
+
+
+OPT_OUT = {"contact_point": ANN, "channel": "email", "purpose": "marketing", "value": "opt_out"}
+
+
+def test_what_a_steward_had_pinned_leaves_with_whom_it_was_pinned_at() -> None:
+    world = World({"storefront:9": "A", "crm:1": "B"})
+    world.consents("storefront:9", 5, "opt_in")
+    world.consents("crm:1", 6, "opt_in")
+    world.hear("storefront:9", 7, attributes={"first_name": {"value": "Ann"}})
+    world.ask(10, customer_id="B", action="pin", **OPT_OUT)
+    world.ask(11, customer_id="B", action="pin", attribute="first_name", value="Bobby")
+    world.merge(100, "B")
+    world.ask(150, action="pin", attribute="last_name", value="Lee")
+
+    told = world.unlink(200, "crm:1")
+
+    assert (world.consent_of("storefront:9"), world.consent_of("crm:1")) == (IN, OUT)
+    assert orders(told) == [("storefront", "opt_in")]
+    assert world.values_of("storefront:9") == {"email": ANN, "first_name": "Ann", "last_name": "Lee"}
+    assert world.values_of("crm:1") == {"email": ANN, "first_name": "Bobby"}
+
+
+def test_a_pinned_opt_out_holds_for_all_of_a_customer_that_leave_one_by_one() -> None:
+    world = World({"storefront:9": "A", "crm:1": "B", "loyalty:4": "B"})
+    world.consents("crm:1", 5, "opt_in")
+    world.ask(10, customer_id="B", action="pin", **OPT_OUT)
+    world.merge(100, "B")
+
+    for at, record in ((200, "crm:1"), (300, "loyalty:4")):
+        world.unlink(at, record)
+        assert world.consent_of(record) == OUT
+    assert world.consent_of("storefront:9") == NOTHING
+
+
+def test_a_pinned_opt_out_outlives_a_merge_with_one_who_has_said_nothing() -> None:
+    world = World({"storefront:9": "A", "crm:1": "B"})
+    world.ask(10, customer_id="B", action="pin", **{**OPT_OUT, "purpose": "service"})
+    world.merge(100, "B")
+
+    assert world.consent_of("storefront:9", "service") == OUT
 
 
 @pytest.mark.parametrize(("point", "channel"), [(ANN, "email"), ("token-1", "push")])
