@@ -65,11 +65,12 @@ def _move_appeared(state: Customer, moved: Customer, join: Join, place: int) -> 
     """Contact points that only a pin had set."""
     if not join.appeared:
         return
-    theirs, others = join.appeared[place], join.appeared[1 - place]
+    theirs, others = dict(join.appeared[place]), join.appeared[1 - place]
     for point, at in theirs.items():
         moved.appeared[point] = at
         if point in others:
             state.appeared[point] = others[point]
-        elif state.appeared.get(point) == at:
-            del state.appeared[point]
-    join.appeared[place] = {}
+            continue
+        for known in (state.appeared, *(side for one in state.joins for side in one.appeared)):
+            if known.get(point) == at:
+                del known[point]

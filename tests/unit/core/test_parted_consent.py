@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from streams.codec.state import encode_customer
 from streams.core.golden import golden_view
 from streams.model import ConsentStatement
 from streams.replay import Pipeline
@@ -57,6 +58,14 @@ class World:
         return {
             name: one["value"] for name, one in self._view(record)["attributes"].items() if one["value"] is not None
         }
+
+    def stored(self, record: str, without_commands: bool = False) -> bytes:
+        """The state of the customer of a record; `without_commands`: without what records were told (R11)."""
+        state = next(one for one in self.pipeline.customers() if record in one.records)
+        if without_commands:
+            for one in state.records.values():
+                one.slots, one.held = {}, []
+        return encode_customer(state)
 
     def _view(self, record: str) -> Json:
         views = [golden_view(state, RULES) for state in self.pipeline.customers()]
@@ -170,6 +179,21 @@ def test_what_a_steward_had_pinned_leaves_with_whom_it_was_pinned_at() -> None:
     assert orders(told) == [("storefront", "opt_in")]
     assert world.values_of("storefront:9") == {"email": ANN, "first_name": "Ann", "last_name": "Lee"}
     assert world.values_of("crm:1") == {"email": ANN, "first_name": "Bobby"}
+
+
+def test_nothing_that_was_pinned_at_another_stays_in_the_state() -> None:
+    """Or it would be found there after the other one's erasure."""
+    world = World({"storefront:9": "A", "crm:1": "B", "loyalty:4": "C"})
+    world.ask(10, customer_id="B", action="pin", attribute="email", value="bo@example.com")
+    world.merge(100, "B")
+    world.merge(200, "C")
+    assert b"bo@example.com" in world.stored("storefront:9")
+
+    world.unlink(300, "crm:1")
+
+    assert b"bo@example.com" in world.stored("crm:1")
+    slots = world.stored("storefront:9", without_commands=True)
+    assert b"bo@example.com" not in slots
 
 
 def test_a_pinned_opt_out_holds_for_all_of_a_customer_that_leave_one_by_one() -> None:
