@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.core.canonical import check_separators, is_email, is_empty, is_phone
+from streams.core.canonical import check_separators, is_email, is_empty, is_full, is_phone
 from streams.core.contact_points import canonical_contact, joined
 from streams.core.fold import Fold
 from streams.core.rules import Policy
@@ -41,6 +41,9 @@ def check_value(attribute: str, value: Value | None, policy: Policy) -> None:
         raise Invalid("bad_request", "unknown attribute")
     if value is not None and isinstance(value, Address) != (rule.kind == "address"):
         raise Invalid("bad_value", "value")
+    if isinstance(value, Address) and not is_full(value):
+        # Every platform would be told it as it is: no parcel arrives at half an address (R6).
+        raise Invalid("bad_value", "value: not a full address")
     if isinstance(value, str):
         check_separators("value", value)
 

@@ -47,8 +47,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         (["pin", "C1", "phone", PHONE], {"action": "pin", "attribute": "phone", "value": PHONE}),
         (["pin", "C1", "phone", "--clear"], {"attribute": "phone", "value": None}),
         (
-            ["pin", "crm:r1", "shipping_address", '{"line1": "1 Main St", "city": "Chicago", "country": "US"}'],
-            {"customer_id": "C1", "value": Address("1 Main St", city="Chicago", country="US")},
+            [
+                "pin",
+                "crm:r1",
+                "shipping_address",
+                '{"line1": "1 Main St", "city": "Cork", "postal_code": "T1", "country": "IE"}',
+            ],
+            {"customer_id": "C1", "value": Address("1 Main St", city="Cork", postal_code="T1", country="IE")},
         ),
         (
             ["pin", "C1", "--opt-out", ANN],

@@ -70,6 +70,15 @@ def test_a_pin_to_nothing_empties_what_is_known_to_be_held() -> None:
     assert updates(output) == {"crm:1": {"phone": None}, "esp:7": {"phone": None}}
 
 
+def test_half_an_address_cannot_be_pinned_since_every_platform_would_be_told_it() -> None:
+    story = Story("crm:1")
+
+    with pytest.raises(Invalid) as raised:
+        story.ask(10, "pin", attribute="shipping_address", value={**HOME, "city": ""})
+
+    assert raised.value.reason == "bad_value"
+
+
 def test_every_claim_loses_to_a_pin_and_wins_again_after_it() -> None:
     story = Story("crm:1")
     story.say("crm:1", 0, shipping_address=(HOME, 0.5))
