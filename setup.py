@@ -29,7 +29,6 @@ HOT = {
         "in_flight",
         "ledger_fold",
         "orders",
-        "own_writes",
         "pruning",
         "registers",
         "rules",
