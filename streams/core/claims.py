@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.core.canonical import is_email, is_empty, is_full, is_phone, merged
-from streams.core.echoes import hold, hold_parts, is_echo, mark_contradicted
+from streams.core.echoes import hold, hold_parts, is_echo, mark_contradicted, unsaid
 from streams.core.fold import Fold, Said, slot_of
 from streams.core.registers import held_key, hold_stated, latest_before, pending_of
 from streams.core.rules import AttributeRule
@@ -41,6 +41,8 @@ def state_attribute(fold: Fold, said: Said, attribute: str, statement: Statement
     echo = said.echo or (commanded and is_echo(fold.policy, slot, said, attribute, seen, told))
     if commanded:
         mark_contradicted(fold.policy, slot, said, attribute, seen, told, echo)
+        if echo:
+            seen, value = unsaid(slot, said.name, seen, value)
     if told is None:
         hold(fold, said, rule, slot, seen, value)
     else:

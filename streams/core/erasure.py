@@ -11,6 +11,7 @@ from streams.core.commanding import command_hash
 from streams.core.contact_points import appearances, joined, purposes, split
 from streams.core.effective import resolve_consents
 from streams.core.fold import ContactUpdate, Fold
+from streams.core.foreign import set_apart
 from streams.core.rules import Policy
 from streams.core.state import PERSON, Customer, Moves, OpenCase, Reach
 from streams.model import Change, Command, Invalid, Millis, Note, Receipt, StewardRequest, format_time
@@ -39,7 +40,8 @@ class Erasure(NamedTuple):
 
     `ids`: the customer and its aliases. `records`: all that it ever had. `points`: each contact point with the
     (channel, purpose) pairs that it may be asked about. `homes`: where records that came by a merge or an unlink were
-    commanded first (`Record.home`). `cases`: of the review queue, on this customer and another one.
+    commanded first (`Record.home`). `cases`: of the review queue, on this customer and another one. `apart`: customers
+    from which an unlink set it apart, whose states may hold values of it.
     """
 
     at: Millis
@@ -48,6 +50,7 @@ class Erasure(NamedTuple):
     points: dict[str, tuple[tuple[str, str], ...]]
     homes: dict[str, str]
     cases: tuple[OpenCase, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 def keyed_hash(key: bytes, *parts: str) -> str:
@@ -63,7 +66,7 @@ def erase(fold: Fold, request_id: str) -> Erasure:
     state = fold.state
     homes = {name: record.home for name, record in state.records.items() if record.home is not None}
     ids, cases = (state.customer_id, *state.aliases), state.moves.cases if state.moves is not None else ()
-    asked = Erasure(fold.at, ids, tuple(sorted(state.records)), _points(fold), homes, tuple(cases))
+    asked = Erasure(fold.at, ids, tuple(sorted(state.records)), _points(fold), homes, tuple(cases), set_apart(state))
     certificate = {
         one: f"{known.platform} {_CREATING}" for one, known in state.unanswered.items() if known.op == "create"
     }

@@ -241,6 +241,7 @@ def _joined_moves(state: Customer, other: Customer, evidence: Join) -> Moves:
         merged_day=day,
         merged_count=count,
         cases=joined_cases(mine.cases, others.cases),
+        partings=[one for one in (*mine.partings, *others.partings) if one.other not in names][-REMEMBERED_MAX:],
     )
 
 

@@ -286,6 +286,18 @@ class OpenCase(Struct):
     customers: tuple[str, ...]
 
 
+class Parting(Struct):
+    """From `other` this customer was set apart by an unlink at `at`: commands of before have a version below `version`.
+
+    They may hold the other's values: those to `record`, or, where that is empty, to any record.
+    """
+
+    other: str
+    version: int
+    at: Millis
+    record: str = ""
+
+
 class Moves(Struct):
     """What a customer that took part in a merge or an unlink must remember of it, so that nothing on its way is lost.
 
@@ -293,7 +305,7 @@ class Moves(Struct):
     `apart`: customers from which an unlink set it apart, so that only a steward joins them again. `returned`: merges
     that could not be finished, by request, with the customer that was given back. `merged_day` and `merged_count`:
     automatic merges in the last day (days since the epoch) that had any. `cases`: of the review queue, on this customer
-    and another one, newest last. `buried_with`: of an alias's tombstone, whom it had become.
+    and another one, newest last. `buried_with`: of an alias's tombstone, whom it had become. `partings`: of unlinks.
     """
 
     survivor: str | None = None
@@ -306,6 +318,7 @@ class Moves(Struct):
     merged_count: int = 0
     cases: list[OpenCase] = []
     buried_with: str | None = None
+    partings: list[Parting] = []
 
 
 class Customer(Struct):

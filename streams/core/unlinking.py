@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streams.core.foreign import remember_parting
 from streams.core.identity import minted
 from streams.core.joining import Part, part, settle_apart
 from streams.core.moves import (
@@ -20,7 +21,7 @@ from streams.core.moves import (
     too_large,
 )
 from streams.core.repointing import Parted
-from streams.core.state import Intent, Join, Moves
+from streams.core.state import Intent, Join, Moves, Parting
 from streams.model import Invalid, Millis, StewardRequest
 
 
@@ -44,11 +45,12 @@ def part_record(step: Step, intent: Intent) -> None:
         step.notes.append(review(step.customer_id, intent.target, asked_by(intent), rule))
         step.answer(asked_by(intent), rule)
         return
-    before = held_points(state)
+    before, version = held_points(state), state.version + 1
     parted: Part = part(state, intent.record, intent.target, intent.at, intent.request_id, step.policy)
     moves = moves_of(state)
     moves.parted = kept({**moves.parted, intent.record: intent.target})
     moves.apart = [*moves.apart, intent.target][-REMEMBERED_MAX:]
+    remember_parting(moves, Parting(intent.target, version, intent.at), REMEMBERED_MAX)
     step.decisions.append((parted.stays, _request(intent)))
     step.withdrawn += [(point, step.customer_id) for point in sorted(before - held_points(state))]
     install = Install(parted.moved, intent.record, asked_by(intent), step.names, parted.foreign)
@@ -69,6 +71,7 @@ def install_state(step: Step, install: Install) -> None:
         return
     moved = install.state
     moved.moves = Moves(apart=list(install.names)[-REMEMBERED_MAX:])
+    remember_parting(moved.moves, Parting(install.names[0], moved.version, request.at, install.record), REMEMBERED_MAX)
     remember_request(moved, request.request_id, step.policy)
     decision = settle_apart(moved, install.foreign, request.at, request.request_id, step.policy)
     step.state = moved

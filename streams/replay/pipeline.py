@@ -19,6 +19,7 @@ from streams.connectors.base import EraseRequest
 from streams.core.answers import Answered, find_command
 from streams.core.decide import Decision, Input, Tick, check_change, decide
 from streams.core.erasure import Erasure, keyed_hash, refuse_erased, shun, suppressed_again
+from streams.core.foreign import disown, following, is_at_home
 from streams.core.forgetting import messages
 from streams.core.identity import Arrive, Message, Row, row_key, step
 from streams.core.merging import proposed, request_merge
@@ -230,6 +231,19 @@ class Pipeline:
             for other in self.customers():
                 if shun(other, point, channels, erasure.at, self.policy):
                     self._customers[other.customer_id] = encode_customer(other)
+        self._disown(erasure)
+
+    def _disown(self, erasure: Erasure) -> None:
+        """Whoever an unlink set apart from it keeps nothing of what it had been told of the erased customer."""
+        waiting = deque((one, erasure.ids) for one in erasure.apart)
+        while waiting:
+            customer_id, ids = waiting.popleft()
+            state = self.customer(self._resolved(customer_id))
+            if state is not None:
+                if is_at_home(state, customer_id):
+                    disown(state, ids, self.policy)
+                    self._customers[state.customer_id] = encode_customer(state)
+                waiting.extend(following(state, customer_id, ids))
 
     def _resolved(self, customer_id: str) -> str:
         """A merged customer's id resolves to the one that survived, for ever (I3)."""

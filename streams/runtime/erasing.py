@@ -14,6 +14,7 @@ from typing import Final
 from streams.core.decide import Decision, Input
 from streams.core.erasure import Erasure, buried, keyed_hash, shun, suppressed_again, waits
 from streams.core.fold import ContactUpdate
+from streams.core.foreign import disown, following, is_at_home
 from streams.core.forgetting import messages
 from streams.core.rules import Policy
 from streams.core.state import Customer
@@ -22,7 +23,7 @@ from streams.model import Change, Invalid, Millis, Receipt
 from streams.runtime import topics
 from streams.runtime.binder import encode_message
 from streams.runtime.erased_contacts import withdrawals
-from streams.runtime.erasure_steps import VERSION, Bury, Shun, Step, encode_step
+from streams.runtime.erasure_steps import VERSION, Bury, Disown, Shun, Step, encode_step
 from streams.runtime.ledger_markers import markers
 from streams.runtime.letters import Letters
 from streams.runtime.settings import PREFIX, SettingsError
@@ -55,7 +56,22 @@ def carried_out(state: Customer, step: Step, policy: Policy) -> Decision:
         contacts = shun(state, step.contact_point, step.channels, step.at, policy)
     elif isinstance(step, Bury) and state.erased_at is None:
         state = buried(state.customer_id, step.at)
+    elif isinstance(step, Disown) and is_at_home(state, step.customer_id):
+        disown(state, step.ids, policy)
     return Decision(state, [], [], [], contacts, [])
+
+
+def passed_on(state: Customer, step: Step) -> list[Emit]:
+    """Whoever was set apart from this customer may hold by way of it what was erased."""
+    if not isinstance(step, Disown):
+        return []
+    told = following(state, step.customer_id, step.ids)
+    return [_disowning(one, ids, step.at) for one, ids in told]
+
+
+def _disowning(customer_id: str, ids: tuple[str, ...], at: Millis) -> Emit:
+    value = encode_step(Disown(customer_id, ids, at))
+    return Emit(topics.CUSTOMER_CHANGES, customer_id.encode(), value, timestamp_ms=at)
 
 
 class Erasing:
@@ -123,6 +139,7 @@ class Erasing:
         emits += markers(erasure, state, self._key)
         for one in erasure.ids:
             emits += self._ends(one, state, at)
+        emits += [_disowning(one, erasure.ids, at) for one in erasure.apart]
         return emits + [
             Emit(topics.CUSTOMER_CHANGES, one.encode(), encode_step(Bury(at)), timestamp_ms=at)
             for one in erasure.ids[1:]

@@ -32,7 +32,18 @@ class Shun(Step, frozen=True, array_like=True, tag=1):
     at: Millis
 
 
-_steps: Final = Versioned[Step](Bury | Shun, VERSION, "erasure")
+class Disown(Step, frozen=True, array_like=True, tag=2):
+    """At `customer_id`, which an unlink set apart from one of `ids`: one of them was erased at `at`.
+
+    `ids` grows from customer to customer, so that each hears of it once.
+    """
+
+    customer_id: str
+    ids: tuple[str, ...]
+    at: Millis
+
+
+_steps: Final = Versioned[Step](Bury | Shun | Disown, VERSION, "erasure")
 encode_step: Final = _steps.encode
 
 
