@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from streams.core.canonical import SEP
-from streams.core.conflicts import MERGE_CONFLICT, Pins, conflicts, still_conflicting
+from streams.core.conflicts import MERGE_CONFLICT, Pins, conflicts, still_conflicting, unmasked
 from streams.core.contact_points import appearances, split
 from streams.core.decide import Decision, settle
 from streams.core.effective import suppressed
@@ -42,7 +42,7 @@ def merge(
 
     `evidence`: who asked for it and why, kept for the explanation.
     """
-    contested = conflicts(survivor, other, policy)
+    contested = conflicts(survivor, other, at, policy)
     pins, appeared = sides_of(survivor.pins, other.pins), sides_of(survivor.appeared, other.appeared)
     sides = [sorted(survivor.records), sorted(other.records)]
     # The version is the greater plus one (R13): settling adds the one.
@@ -184,6 +184,7 @@ def _part_ledger(state: Customer, moved: Customer, name: str, policy: Policy, pi
         kept = [entry for entry in still_conflicting(state, key, entries, policy, pinned) if entry.record != name]
         if own:
             moved.entries[key] = own
+            kept = unmasked(state, key, kept, policy)
         state.entries[key] = kept
         if not kept:
             del state.entries[key]

@@ -118,6 +118,29 @@ def test_an_opt_out_that_a_merge_upheld_ends_when_one_side_of_it_has_left(leavin
     assert world.consent_of("storefront:9" if leaving == "crm:1" else "crm:1") == left
 
 
+def test_an_opt_out_holds_when_the_record_that_had_hidden_the_conflict_leaves() -> None:
+    """Without it one customer would have met the other's opt-in."""
+    world = World({"storefront:9": "A", "esp:5": "B", "crm:1": "B"})
+    world.consents("storefront:9", 10, "opt_out")
+    world.consents("esp:5", 20, "opt_in")
+    world.consents("crm:1", 30, "opt_out")
+    world.merge(100, "B")
+
+    world.unlink(200, "crm:1")
+
+    assert world.consent_of("storefront:9") == OUT
+
+
+def test_an_opt_in_that_ended_before_the_merge_is_no_conflict() -> None:
+    world = World({"storefront:9": "A", "crm:1": "B"})
+    world.consents("storefront:9", 10, "opt_in", expires_at=stamp(40))
+    world.consents("crm:1", 20, "opt_out")
+    world.merge(100, "B")
+    world.consents("storefront:9", 50, "opt_in")
+
+    assert world.consent_of("storefront:9") == IN
+
+
 def test_an_opt_out_holds_against_an_opt_in_that_had_expired_where_none_is_required() -> None:
     world = World({"storefront:9": "A", "crm:1": "B"})
     world.consents("crm:1", 10, "opt_out", "service")
