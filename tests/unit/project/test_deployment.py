@@ -93,9 +93,9 @@ def test_what_compose_and_the_procfile_run_is_a_command_with_options_that_it_has
         main.commands[name].make_context(name, arguments)
 
 
-def test_the_example_environment_names_what_is_required_and_nothing_else() -> None:
+def test_the_example_environment_names_every_secret_and_nothing_else() -> None:
     named = re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    required = ["WRITEBACK_VIEW_TOKEN", "WRITEBACK_ERASURE_KEY"]
+    required = ["WRITEBACK_VIEW_TOKEN", "WRITEBACK_STEWARD_TOKEN", "WRITEBACK_ERASURE_KEY"]
     for platform, rule in load_policy().platforms.items():
         settings = connector(rule.connector).settings
         required += [f"WRITEBACK_{platform.upper()}_{one.name}" for one in settings if one.default is None]
