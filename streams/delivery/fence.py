@@ -19,7 +19,7 @@ KEYS_MAX: Final = 256
 DONE_MAX: Final = 32
 
 _VERSION: Final = b"\x01"
-_ERASED: Final = "*"  # the version of the record's erasure: a floor under all its keys
+_FLOOR: Final = "*"  # a floor under all keys: a record's erasure; under a customer's name, what made or erased a record
 
 
 class Rows(Protocol):
@@ -86,14 +86,20 @@ class Fence:
     def applied(self, command: Command, at: Millis, record_id: str | None) -> None:
         """Remember that the platform took this (as it was delivered) at `at`; `record_id`: a created record's."""
         done = Done(command.command_id, at, record_id)
-        asked = _row_key(command, command.record_id)
         told = _row_key(command, record_id or command.record_id)
         row = self._row(told)
         if command.op != "validate":
             _raise_versions(row.versions, command)
         self._put(told, row, done)
-        if asked != told:  # a create is asked under the customer's name and lives on under the record's
-            self._put(asked, self._row(asked), done)
+        if command.op in ("create", "erase"):
+            self._no_older_creation(command, done)
+
+    def _no_older_creation(self, command: Command, done: Done) -> None:
+        """A create is asked under the customer's name: one that was overtaken is stale whole, whatever it says."""
+        asked = _row_key(command, None)
+        row = self._row(asked)
+        row.versions[_FLOOR] = max(command.golden_version, row.versions.get(_FLOOR, 0))
+        self._put(asked, row, done)
 
     def _row(self, key: bytes) -> _Row:
         raw = self._rows.get(key)
@@ -123,7 +129,7 @@ def _consent_key(order: ConsentOrder) -> str:
 
 def _fenced(command: Command, versions: dict[str, int]) -> Passes | Superseded:
     version = command.golden_version
-    if version < versions.get(_ERASED, 0):
+    if version < versions.get(_FLOOR, 0):
         return Superseded()
     stale = {key for key, last in versions.items() if version < last}
     attributes = {name: told for name, told in command.attributes.items() if name not in stale}
@@ -143,7 +149,7 @@ def _raise_versions(versions: dict[str, int], command: Command) -> None:
     keys = [*command.attributes, *map(_consent_key, command.consents)]
     if command.op == "erase":
         versions.clear()
-        keys = [_ERASED]
+        keys = [_FLOOR]
     for key in keys:
         versions[key] = max(command.golden_version, versions.get(key, 0))
     while len(versions) > KEYS_MAX:

@@ -78,6 +78,20 @@ def test_a_created_record_is_fenced_under_its_own_name_and_not_created_again(fen
     assert isinstance(fence.judge(command("b", record="77", version=4)), Superseded)
 
 
+def test_a_creation_that_was_overtaken_is_superseded_whole_also_where_it_says_more(fence: Fence) -> None:
+    apply(fence, command("b", record=None, version=5, op="create"), record_id="77")
+
+    stale = command("a", record=None, version=3, op="create", attributes={**PHONE, **NAME})
+    assert isinstance(fence.judge(stale), Superseded)
+    assert isinstance(fence.judge(command("c", record=None, version=6, op="create")), Passes)
+
+
+def test_after_an_erasure_its_customer_is_not_created_by_anything_older(fence: Fence) -> None:
+    apply(fence, command("e", version=5, op="erase", attributes={}))
+
+    assert isinstance(fence.judge(command("a", record=None, version=3, op="create")), Superseded)
+
+
 def test_after_an_erasure_nothing_older_reaches_the_record(fence: Fence) -> None:
     apply(fence, command("a", version=3))
     apply(fence, command("e", version=5, op="erase", attributes={}))
