@@ -35,7 +35,7 @@ class Own:
         for key, pin in state.pins.items():
             if SEP not in key:
                 self._add(key, pin.value, None)
-        self.points = _points(state)
+        self.points = own_points(state)
 
     def _add(self, attribute: str, value: Value | None, canonical: str | None) -> None:
         if value is not None and attribute in self._policy.attributes:
@@ -61,7 +61,8 @@ class Own:
         return point in self.points or point[:1] == MARK
 
 
-def _points(state: Customer) -> set[str]:
+def own_points(state: Customer) -> set[str]:
+    """The contact points that the customer's records and stewards speak of, and the person as a whole."""
     words = (key for key, said in state.reach.items() if any(name in state.records for name in said))
     spoken = (key.partition(SEP)[0] for key in (*state.entries, *words, *state.pins) if SEP in key)
     return {*appearances(state), *spoken, PERSON}

@@ -118,7 +118,19 @@ class Graft(msgspec.Struct, frozen=True, array_like=True, tag=1):
     base: Snapshot | None = None
 
 
-Message: TypeAlias = Moved | Graft
+class Disowned(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Under the key of a customer that these records had left: they were erased with whoever they had become.
+
+    What the customer has itself: its contact points, the values that are pinned, and the requests for them.
+    """
+
+    records: tuple[str, ...]
+    points: tuple[str, ...]
+    pinned: tuple[Value, ...] = ()
+    requests: tuple[str, ...] = ()
+
+
+Message: TypeAlias = Moved | Graft | Disowned
 
 _encoder = msgspec.msgpack.Encoder()
 _entries = msgspec.msgpack.Decoder(Entry)

@@ -12,7 +12,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from streams.core.timeline import Graft, Mark, Snapshot, begun, decode_entry, follow, mark_of
+from streams.core.history_apart import base_without, entry_without
+from streams.core.timeline import Disowned, Graft, Mark, Snapshot, begun, decode_entry, follow, mark_of
 from streams.lane import BatchTable, Rows, TooLarge
 from streams.model import Invalid, Millis
 
@@ -333,6 +334,18 @@ class Book:
             self._seal(line, part.entries, part.source)
             self._differs = True
             self.trim(bounds)
+
+    def disown(self, lost: Disowned) -> None:
+        """Take out what an erased customer had said; the entries stay, so that they are known again."""
+        for line in (self.head.own, *self.head.merged.values()):
+            for chapter in line.chapters:
+                entries = tuple(entry_without(one, lost) for one in self._entries(chapter))
+                self._rows.put(row_key(self.customer, chapter.number), VERSION + _encoder.encode(entries))
+            base = self._base(line)
+            if base is not None:
+                self._put_base(line, base_without(base, lost))
+        self.head.tail = [entry_without(one, lost) for one in self.head.tail]
+        self._differs = True
 
     def empty(self, survivor: str | None = None) -> None:
         """Remove every row but the head, which says where the history went; None: it is forgotten for ever."""

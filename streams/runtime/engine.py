@@ -28,7 +28,7 @@ from streams.runtime import topics
 from streams.runtime.asked import gone, heard, turned_down
 from streams.runtime.binder import encode_message
 from streams.runtime.contacts import Holding, encode_holding
-from streams.runtime.erasing import FENCES, Erasing, carried_out, passed_on
+from streams.runtime.erasing import FENCES, Erasing, carried_out
 from streams.runtime.erasure_steps import Step, decode_step, is_step
 from streams.runtime.historian import entry_emits, moved_emit
 from streams.runtime.letters import ALERTS, Letters, alert
@@ -144,7 +144,7 @@ class Engine:
             if decision.state.erased_at is not None:
                 emits += self._erasing.emits(record, event, decision)
             if isinstance(event, Step):
-                emits += passed_on(decision.state, event)
+                emits += self._erasing.passed_on(decision.state, event)
             emits += self._emits(customer, decision, record.timestamp_ms, event)
             if isinstance(event, StewardRequest):
                 emits += heard(customer.decode(), event, decision, record.timestamp_ms)

@@ -24,6 +24,7 @@ from streams.runtime import topics
 from streams.runtime.binder import encode_message
 from streams.runtime.erased_contacts import withdrawals
 from streams.runtime.erasure_steps import VERSION, Bury, Disown, Shun, Step, encode_step
+from streams.runtime.historian import disowned_emits
 from streams.runtime.ledger_markers import markers
 from streams.runtime.letters import Letters
 from streams.runtime.settings import PREFIX, SettingsError
@@ -59,14 +60,6 @@ def carried_out(state: Customer, step: Step, policy: Policy) -> Decision:
     elif isinstance(step, Disown) and is_at_home(state, step.customer_id):
         disown(state, step.ids, policy)
     return Decision(state, [], [], [], contacts, [])
-
-
-def passed_on(state: Customer, step: Step) -> list[Emit]:
-    """Whoever was set apart from this customer may hold by way of it what was erased."""
-    if not isinstance(step, Disown):
-        return []
-    told = following(state, step.customer_id, step.ids)
-    return [_disowning(one, ids, step.at) for one, ids in told]
 
 
 def _disowning(customer_id: str, ids: tuple[str, ...], at: Millis) -> Emit:
@@ -122,6 +115,23 @@ class Erasing:
         if state is None or state.erased_at is None:
             return [letters.refuse(record, invalid, "TASK_PUT", __name__)]
         return [letters.refuse(record, invalid, "TASK_PUT", __name__, keep=False), *follow(record)]
+
+    def passed_on(self, state: Customer, step: Step) -> list[Emit]:
+        """What follows where a customer is told of the erasure of one that it was one with.
+
+        What lies under its key from that time ends; whoever was set apart from it may hold what was erased too.
+        """
+        if not isinstance(step, Disown):
+            return []
+        told = following(state, step.customer_id, step.ids)
+        emits = [_disowning(one, ids, step.at) for one, ids in told]
+        lost = disowned_emits(state, step.ids, step.at) if is_at_home(state, step.customer_id) else []
+        if lost:
+            for one in (state.customer_id, *state.aliases):
+                emits += [tombstone(topic, one.encode(), step.at) for topic in (topics.RECEIPTS, topics.STEWARD)]
+                for platform in self._delivered:
+                    emits += self._commands_end(platform, one, step.at)
+        return emits + lost
 
     def _spread(self, erasure: Erasure, state: Customer) -> list[Emit]:
         at = erasure.at

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from streams.core.history import ENTRY
+from streams.core.history_apart import disowned
 from streams.core.rules import HistoryRule
+from streams.core.state import Customer
 from streams.core.timeline import Graft, Message, Moved, decode_message, encode_message
 from streams.lane import Batch, Done, Emit, Record, Rows
 from streams.model import Invalid, Millis
@@ -101,12 +103,27 @@ class Historian:
             book.trim(bounds)
 
 
+def disowned_emits(state: Customer, ids: tuple[str, ...], at: Millis) -> list[Emit]:
+    """What this customer's history loses with the erasure of one of `ids`.
+
+    By way of its aliases too: a history that is on its way from there comes before it.
+    """
+    lost = disowned(state, ids)
+    names = (state.customer_id, *state.aliases) if lost is not None else ()
+    return [
+        Emit(topics.HISTORY, one.encode(), encode_message(lost), timestamp_ms=at) for one in names if lost is not None
+    ]
+
+
 def _moved(record: Record, message: Message, book: Book, bounds: Bounds) -> list[Emit]:
-    """The history of a merged customer on its way: its parts to the survivor, and on to that one's own survivor."""
+    """What comes for a history as a whole; at a merged customer it goes on to the survivor, as the history does."""
     survivor = book.head.survivor
-    if isinstance(message, Graft):
+    if not isinstance(message, Moved):
         if survivor is None:
-            book.graft(message, bounds)
+            if isinstance(message, Graft):
+                book.graft(message, bounds)
+            else:
+                book.disown(message)
             return []
         return [Emit(topics.HISTORY, survivor.encode(), record.value, timestamp_ms=record.timestamp_ms)]
     key = message.survivor.encode()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.echoes import MARK
 from streams.core.state import Customer
-from streams.model import Change, ConsentStatement, Statement, StewardRequest
+from streams.core.timeline import Entry, decode_entry
+from streams.lane import partition_of
+from streams.model import Address, Change, ConsentStatement, Statement, StewardRequest
+from streams.runtime.chapters import decode_chapter, decode_head, head_key, row_key
+from tests.property.partitions import PARTITIONS
 from tests.property.test_erasure import MAIL, NOON, Everything, found, told
 
 BOB = "bobby@example.com"
@@ -21,17 +24,22 @@ def bobs(second: int, name: str, number: int = 1) -> Change:
     """What Bob's contact says, which is taken for one of Ann's until it is unlinked."""
     at = NOON + second * 1000
     opt_in = ConsentStatement(BOB, "email", "marketing", "opt_in", at, True, "checkbox", {"form": "1"})
-    said = {"email": Statement(BOB), "last_name": Statement(f"Bobson {name}"), "phone": Statement("+13125550123")}
+    home = Address(f"{second} Bobson Ave", "", "Chicago", "IL", "60606", "US")
+    said = {
+        "shipping_address": Statement(home),
+        "email": Statement(BOB),
+        "last_name": Statement(f"Bobson {name}"),
+        "phone": Statement("+13125550123"),
+    }
     return Change(f"bob {number}", "crm", "b1", observed_at=at, customer_id="C1", attributes=said, consents=(opt_in,))
 
 
 def together(seed: int, deaths: float, seconds: list[int], bob_first: bool) -> Everything:
-    """Ann's storefront account and loyalty card, and Bob's contact, all under C1."""
+    """Ann's storefront account and Bob's contact, both under C1."""
     stack = Everything(seed, deaths)
-    changes = [(bob_first, 1, bobs(0 if bob_first else 1, "0"))]
-    changes += [(True, 0 if not bob_first else 2, told("storefront:gone-9", 1, 0, "C1"))]
-    for _, second, change in sorted(changes, key=lambda one: one[1] if not bob_first else -one[1]):
-        stack.change(change, NOON + second * 1000)
+    changes = [bobs(1, "0"), told("storefront:gone-9", 1, 1, "C1")]
+    for change in changes if bob_first else reversed(changes):
+        stack.change(change, NOON + 1000)
         stack.drain()
     for count, second in enumerate(seconds, 2):
         both = (told("storefront:gone-9", count, second, "C1"), bobs(second, str(second), count))
@@ -63,6 +71,13 @@ def known(stack: Everything, customer: str) -> Customer:
     return state
 
 
+def values_of_bob(stack: Everything) -> dict[str, list[bytes]]:
+    marks = (b"bobby", b"Bobson", b"3125550123")
+    kept = stack.left().items()
+    hits = {name: [row for row in rows if any(mark in row for mark in marks)] for name, rows in kept}
+    return {name: rows for name, rows in hits.items() if rows}
+
+
 SECONDS = st.lists(st.integers(2, 800), max_size=5)
 
 
@@ -86,7 +101,22 @@ def test_whom_a_record_left_is_erased_with_what_was_written_to_the_record(deaths
         assert found(stack) == {}
         assert known(stack, bob).golden["email"].value == BOB
         stack.read_again()
-        assert found(stack) == {}
+        assert values_of_ann(stack) == {}
+
+    check()
+
+
+@pytest.mark.parametrize("deaths", [0.0, 0.1])
+def test_a_record_that_left_is_erased_with_what_it_had_said_to_the_others(deaths: float) -> None:
+    @given(SECONDS, st.booleans(), st.integers(0, 10**9))
+    def check(seconds: list[int], bob_first: bool, seed: int) -> None:
+        stack = together(seed, deaths, seconds, bob_first)
+        erase(stack, apart(stack, "crm:b1"))
+
+        assert values_of_bob(stack) == {}
+        assert known(stack, "C1").golden["email"].value == MAIL
+        stack.read_again()
+        assert values_of_bob(stack) == {}
 
     check()
 
@@ -149,3 +179,28 @@ def test_own_values_and_later_commands_are_kept() -> None:
     email = after.records["crm:b1"].slots["email"]
     assert email.newest == before.records["crm:b1"].slots["email"].newest
     assert email.sent[-1] == before.records["crm:b1"].slots["email"].sent[-1]
+
+
+def test_the_history_of_the_one_who_is_left_keeps_its_own_past() -> None:
+    stack = together(9, 0.0, [5, 6, 7], bob_first=True)
+    bob = apart(stack, "crm:b1")
+    before = entries(stack)
+    assert any(shown is not None and shown.record == "crm:b1" for one in before for shown in one.golden.values())
+    erase(stack, bob)
+    after = entries(stack)
+
+    assert [(one.at, one.version, one.kind, one.cause) for one in after] == [
+        (one.at, one.version, one.kind, one.cause) for one in before
+    ]
+    for one, known_before in zip(after, before, strict=True):
+        for name, shown in known_before.golden.items():
+            theirs = shown is not None and shown.record == "crm:b1"
+            assert one.golden[name] == (None if theirs else shown)
+
+
+def entries(stack: Everything) -> list[Entry]:
+    """The history of C1, oldest first."""
+    rows = stack.stores["history", partition_of(b"C1", PARTITIONS)].rows
+    head = decode_head(rows[head_key(b"C1")])
+    chapters = [one for part in head.own.chapters for one in decode_chapter(rows[row_key(b"C1", part.number)])]
+    return [decode_entry(one) for one in (*chapters, *head.tail)]
