@@ -14,7 +14,8 @@ State: TypeAlias = Literal["closed", "open", "half_open"]
 class Circuit:
     """`closed`: calls pass. `open`: none does until the pause is over. `half_open`: one call is out to try.
 
-    Each failed try lengthens the pause by the backoff; whatever the platform answers to a call closes it.
+    Each failed try lengthens the pause by the backoff; whatever the platform answers to a call closes it. A pause that
+    the platform asked for is kept to its end: an answer within it belongs to a call that was out before.
     """
 
     def __init__(self, backoff: Backoff, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,6 +23,7 @@ class Circuit:
         self._clock = clock
         self._until = 0.0
         self._failures = 0
+        self._asked = False
         self.state: State = "closed"
         self.reason: str | None = None
         self.answers = 0
@@ -41,8 +43,9 @@ class Circuit:
 
     def answered(self) -> None:
         """The platform took or refused a call: it is up."""
-        self.state, self.reason, self._failures = "closed", None, 0
         self.answers += 1
+        if self.state != "open" or not self._asked:
+            self.state, self.reason, self._failures = "closed", None, 0
 
     def failed(self, reason: str, after_s: float | None = None) -> None:
         """Nothing gets through, for `reason`; the platform asked for `after_s`.
@@ -51,7 +54,8 @@ class Circuit:
         """
         if self.state != "open":
             self._failures += 1
-            self._until = 0.0
+            self._until, self._asked = 0.0, False
+        self._asked = self._asked or after_s is not None
         self._until = max(self._until, self._clock() + self._backoff.wait_s(self._failures, after_s))
         self.state, self.reason = "open", reason
 

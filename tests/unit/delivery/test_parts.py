@@ -118,6 +118,19 @@ def test_after_the_pause_one_call_tries_and_its_answer_decides(clock: Clock) -> 
     assert [circuit.admits(), circuit.admits(), circuit.state, circuit.reason] == [True, True, "closed", None]
 
 
+def test_an_answer_to_a_call_that_was_out_already_does_not_shorten_what_the_platform_asked_for(clock: Clock) -> None:
+    circuit = circuit_of(clock)
+    circuit.failed("throttled", 60.0)
+    circuit.answered()
+
+    assert (circuit.admits(), circuit.answers) == (False, 1)
+    assert circuit.pause_s >= 60.0
+    clock.s += 61.0
+    assert circuit.admits()
+    circuit.answered()
+    assert circuit.state == "closed"
+
+
 def test_each_failed_try_lengthens_the_pause(clock: Clock) -> None:
     circuit, longest = circuit_of(clock), []
     for _ in range(8):
