@@ -101,7 +101,7 @@ class ShopifyClient:
         return Applied()
 
     async def _create(self, command: Command) -> Answer:
-        """A new customer, or the one that already has this e-mail address or phone: both are unique in a shop."""
+        """A new customer, or the one that is there already, such as one whose creation was not answered."""
         found = await self._find(command.attributes)
         if found is None:
             created = await self._write("customerCreate", {"input": _input(command.attributes)})
@@ -113,12 +113,12 @@ class ShopifyClient:
         return Applied(record_id=found)
 
     async def _find(self, attributes: Mapping[str, Assignment]) -> str | None:
+        """By the e-mail, and by the phone only where there is none: two people may share a phone."""
         for attribute, word in (("email", "emailAddress"), ("phone", "phoneNumber")):
             wanted = attributes.get(attribute)
             if wanted is not None and wanted.value:
                 payload = await self._call("customerByIdentifier", {"identifier": {word: wanted.value}})
-                if not isinstance(payload, Gone):
-                    return _digits(payload)
+                return None if isinstance(payload, Gone) else _digits(payload)
         return None
 
     async def _erase(self, customer: str) -> Answer:

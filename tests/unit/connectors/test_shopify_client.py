@@ -244,6 +244,25 @@ class TestCreateAndErase:
         assert shop.told("customerCreate") == {"input": {"email": "new@example.com"}}
         assert shop.told("customerAddressCreate")["customerId"] == "gid://shopify/Customer/7009"
 
+    async def test_whoever_only_shares_the_phone_is_not_taken_for_a_customer_with_another_address(self):
+        taken = {"customer": None, "userErrors": [{"field": ["phone"], "message": "has already been taken"}]}
+        other = {"id": CUSTOMER}
+        shop = Shop(customerByIdentifier=[None, other], customerCreate=taken)
+        create = command("create", None, attributes={"email": "new@example.com", "phone": "+13125550142"})
+
+        assert await delivered(shop, create) == [Refused("user_error:phone")]
+
+        assert shop.writes() == ["customerCreate"]
+
+    async def test_a_customer_known_by_phone_alone_is_found_by_it(self):
+        shop = Shop()
+
+        assert await delivered(shop, command("create", None, attributes={"phone": "+13125550142"})) == [
+            Applied(record_id="7001")
+        ]
+
+        assert shop.writes() == ["customerUpdate"]
+
     async def test_erasure_is_asked_for_and_not_deletion(self):
         shop = Shop()
 
