@@ -211,6 +211,8 @@ class KlaviyoClient:
             return Refused("contact_point_not_held")
         if _shows(profile, one.order):
             return Applied()
+        if _left_since(profile, one.order):
+            return Refused("later_opt_out")
         body = subscribe_body(one.order, one.record_id, self._http.clock(), self._list_id)
         answer = await self._job(_SUBSCRIBE, body)
         return answer if answer is not None else (await self._confirm([one]))[0]
@@ -288,6 +290,17 @@ def _profile_answer(reply: Reply, record_id: str | None) -> Answer:
 def _holds(profile: Mapping[str, Any], order: ConsentOrder) -> bool:
     held = contact_point(profile, order.channel)
     return held is not None and held.strip().lower() == order.contact_point.strip().lower()
+
+
+def _left_since(profile: Mapping[str, Any], order: ConsentOrder) -> bool:
+    """True where the person opted out there after the ordered decision, which waited: a subscription would undo that.
+
+    What a program wrote does not count: our own opt-outs are dated with their delivery.
+    """
+    act = held_act(marketing(profile, order.channel), order.channel, None)
+    if act is None or act.decision != "opt_out" or not act.explicit:
+        return False
+    return act.at is not None and act.at > order.decided_at
 
 
 def _shows(profile: Mapping[str, Any], order: ConsentOrder) -> bool:

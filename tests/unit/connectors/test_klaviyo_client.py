@@ -383,6 +383,22 @@ class TestOptIns:
         ]
         assert account.sent(SUBSCRIBE) == []
 
+    @pytest.mark.parametrize(
+        ("method", "after_ms", "sent"), [("PREFERENCE_PAGE", 1000, 0), ("PREFERENCE_PAGE", -1000, 1), ("API", 1000, 1)]
+    )
+    async def test_an_opt_in_never_undoes_what_the_person_decided_there_afterwards(
+        self, method: str, after_ms: int, sent: int
+    ):
+        account = Account()
+        left_at = format_time(AT + after_ms)
+        marketing = {"consent": "UNSUBSCRIBED", "method": method, "consent_timestamp": left_at}
+        account.said = {"subscriptions": {"email": {"marketing": marketing}}}
+
+        (answer,) = await deliver(account, command(consents=(order("opt_in"),)))
+
+        assert len(account.sent(SUBSCRIBE)) == sent
+        assert (answer == Refused("later_opt_out")) is (sent == 0)
+
     async def test_a_subscription_that_does_not_lift_the_suppression_is_not_applied(self):
         account = Account()
         marketing = {"consent": "SUBSCRIBED", "suppression": [{"reason": "USER_SUPPRESSED", "timestamp": None}]}
