@@ -94,6 +94,16 @@ class Fence:
         if command.op in ("create", "erase"):
             self._no_older_creation(command, done)
 
+    def not_told(self, command: Command) -> None:
+        """Remember the opt-outs of a command that was refused or given up: nothing older may undo them (C3)."""
+        opt_outs = tuple(order for order in command.consents if order.decision == "opt_out")
+        if not opt_outs:
+            return
+        key = _row_key(command, command.record_id)
+        row = self._row(key)
+        _raise_versions(row.versions, msgspec.structs.replace(command, attributes={}, consents=opt_outs))
+        self._rows.put(key, _VERSION + _encoder.encode(row))
+
     def _no_older_creation(self, command: Command, done: Done) -> None:
         """A create is asked under the customer's name: one that was overtaken is stale whole, whatever it says."""
         asked = _row_key(command, None)

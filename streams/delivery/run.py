@@ -71,6 +71,7 @@ class Run:
             case Applied():
                 self._applied(position, answer)
             case Refused():
+                self._fence.not_told(self._commands[position])
                 self._finish(position, self._receipt(position, "refused", detail=answer.detail))
             case Later():
                 self._later(position, answer, answers, now)
@@ -134,6 +135,7 @@ class Run:
     def _later(self, position: int, answer: Later, answers: int, now: float) -> None:
         reason = self._tries.put_off(self._commands[position].command_id, answer, answers, now)
         if reason is not None:
+            self._fence.not_told(self._commands[position])
             self._failures.append(Failure(position, reason, answer.reason))
             self._finish(position, self._receipt(position, "failed", detail=answer.reason))
 

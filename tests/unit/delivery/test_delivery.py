@@ -78,6 +78,24 @@ async def test_a_refusal_is_final_and_says_why() -> None:
     assert delivered.receipts[0].detail == "INVALID_FIELD"
 
 
+@pytest.mark.parametrize("answer", [Refused("INVALID_FIELD"), LOCKED])
+async def test_an_opt_out_that_could_not_be_told_still_stops_an_older_opt_in_from_the_dead_letters(
+    answer: Answer,
+) -> None:
+    platform, rows = Platform(b=[answer] * 9), MemoryRows()
+    opt_in = consent("a", version=4)
+    opt_in = msgspec.structs.replace(
+        opt_in, consents=(msgspec.structs.replace(opt_in.consents[0], decision="opt_in", explicit=True),)
+    )
+    sink = delivery(platform, settings(tries_max=2))
+    await sink.run([consent("b", version=5)], rows)
+
+    assert outcomes(await sink.run([opt_in], rows)) == ["superseded"]
+    platform.script.clear()
+    assert outcomes(await sink.run([consent("b", version=5)], rows)) == ["applied"]
+    assert platform.told == ["b"]
+
+
 async def test_a_created_records_id_is_in_the_receipt() -> None:
     platform = Platform(a=[Applied("77")])
     delivered = await delivery(platform).run([command("a", record=None, op="create")], MemoryRows())
