@@ -176,6 +176,8 @@ class ShopifyClient:
         wanted = _WANTED[order.decision]
         if held.marketing_state == wanted:
             return
+        if not (opt_out or order.explicit) and held.marketing_state == _WANTED["opt_out"]:
+            raise Stopped(Refused("opt_in_not_explicit"))  # it would lift an opt-out that we were never told of
         at = min(order.decided_at, self._http.clock())
         if await self._decide(customer, order.channel, wanted, format_time(at)) == wanted:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import msgspec
 import pytest
 
 from streams.connectors.base import Applied, Later, Refused
@@ -203,6 +204,17 @@ class TestConsent:
 
         assert given == [Refused("consent_not_taken")]
         assert shop.writes() == ["customerEmailMarketingConsentUpdate"]
+
+    @pytest.mark.parametrize("explicit", [True, False])
+    async def test_only_an_explicit_opt_in_lifts_what_was_unsubscribed_there(self, explicit: bool):
+        email = {"emailAddress": "ines@example.com", "marketingState": "UNSUBSCRIBED"}
+        shop = Shop(customer=row(defaultEmailAddress=email))
+        given = msgspec.structs.replace(consent("opt_in", "ines@example.com"), explicit=explicit)
+
+        (answer,) = await delivered(shop, command("update", consents=(given,)))
+
+        assert (answer == Refused("opt_in_not_explicit")) is not explicit
+        assert (shop.writes() == ["customerEmailMarketingConsentUpdate"]) is explicit
 
     async def test_a_refused_opt_in_does_not_hold_up_an_opt_out(self):
         shop = Shop()
