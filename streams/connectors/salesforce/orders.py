@@ -84,10 +84,16 @@ def _said(command: Command, shape: Shape) -> tuple[dict[str, Any], tuple[str, ..
 
 
 def unsupported(consent: ConsentOrder) -> str | None:
-    """Why a consent has no place on a Contact; None where it is marketing by e-mail."""
+    """Why a Contact is not told of a consent; None where it is marketing by e-mail.
+
+    The box has no date and is empty unless somebody ticked it, perhaps before we knew the record: to untick it undoes
+    an opt-out, which takes an explicit opt-in.
+    """
     if consent.channel != "email":
         return "unsupported_channel"
-    return None if consent.purpose == "marketing" else "unsupported_purpose"
+    if consent.purpose != "marketing":
+        return "unsupported_purpose"
+    return "opt_in_not_explicit" if consent.decision == "opt_in" and not consent.explicit else None
 
 
 def _wiped(shape: Shape) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -147,8 +148,15 @@ class TestRows:
     async def test_a_consent_is_the_checkbox(self, decision: str, ticked: bool):
         org = Org()
 
-        assert await deliver(org, command(consents=(order(decision),))) == [Applied()]
+        told = msgspec.structs.replace(order(decision), explicit=decision == "opt_in")
+        assert await deliver(org, command(consents=(told,))) == [Applied()]
         assert org.rows()[0]["HasOptedOutOfEmail"] is ticked
+
+    async def test_only_an_explicit_opt_in_unticks_a_box_that_somebody_may_have_ticked(self):
+        org = Org()
+
+        assert await deliver(org, command(consents=(order("opt_in"),))) == [Refused("opt_in_not_explicit")]
+        assert org.requests == []
 
     async def test_an_opt_out_among_several_ticks_the_one_box(self):
         org = Org()
