@@ -41,7 +41,7 @@ class Erasure(NamedTuple):
     `ids`: the customer and its aliases. `records`: all that it ever had. `points`: each contact point with the
     (channel, purpose) pairs that it may be asked about. `homes`: where records that came by a merge or an unlink were
     commanded first (`Record.home`). `cases`: of the review queue, on this customer and another one. `apart`: customers
-    from which an unlink set it apart, whose states may hold values of it.
+    from which an unlink set it apart, whose states may hold values of it. `left`: records that an unlink took out.
     """
 
     at: Millis
@@ -51,6 +51,7 @@ class Erasure(NamedTuple):
     homes: dict[str, str]
     cases: tuple[OpenCase, ...] = ()
     apart: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def keyed_hash(key: bytes, *parts: str) -> str:
@@ -66,7 +67,10 @@ def erase(fold: Fold, request_id: str) -> Erasure:
     state = fold.state
     homes = {name: record.home for name, record in state.records.items() if record.home is not None}
     ids, cases = (state.customer_id, *state.aliases), state.moves.cases if state.moves is not None else ()
-    asked = Erasure(fold.at, ids, tuple(sorted(state.records)), _points(fold), homes, tuple(cases), set_apart(state))
+    left = tuple(sorted(set(state.moves.parted) - set(state.records))) if state.moves is not None else ()
+    asked = Erasure(
+        fold.at, ids, tuple(sorted(state.records)), _points(fold), homes, tuple(cases), set_apart(state), left
+    )
     certificate = {
         one: f"{known.platform} {_CREATING}" for one, known in state.unanswered.items() if known.op == "create"
     }

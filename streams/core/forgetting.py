@@ -8,6 +8,7 @@ stays as a mark that sends whoever asks to join it to another one.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -25,11 +26,15 @@ DROPPED: Final = "erased_drop"
 
 
 class Erase(msgspec.Struct, frozen=True, array_like=True, tag=20):
-    """The customer of these ids was erased at `at`; its records are fenced until `until`."""
+    """The customer of these ids was erased at `at`; its records are fenced until `until`.
+
+    `left`: hashes of the names of records that an unlink had taken out of it, which their own rows may hear of later.
+    """
 
     ids: tuple[str, ...]
     at: Millis
     until: Millis
+    left: tuple[str, ...] = ()
 
 
 class Gone(msgspec.Struct, frozen=True, array_like=True, tag=21):
@@ -60,7 +65,8 @@ Forgetting: TypeAlias = Erase | Gone | Left | Free
 
 def messages(erasure: Erasure, policy: Policy) -> list[tuple[str, Erase]]:
     """What identity rows are told of an erasure: the customer's own, and those of its records."""
-    told = Erase(erasure.ids, erasure.at, erasure.at + policy.erasure_fence_ms)
+    left = tuple(_hashed(name) for name in erasure.left)
+    told = Erase(erasure.ids, erasure.at, erasure.at + policy.erasure_fence_ms, left)
     keys = [*(f"{CUSTOMER}{one}" for one in erasure.ids), *erasure.records]
     return [(key, told) for key in keys]
 
@@ -99,8 +105,13 @@ def _erase_customer(hop: Hop, erase: Erase) -> None:
     An alias goes on naming the customer that it became, which knows who comes after it.
     """
     row = hop.row
-    hop.sends.extend((name, erase) for names in row.records.values() for name in names)
+    members = [name for names in row.records.values() for name in names]
+    hop.sends.extend((name, erase) for name in members if not erase.left or _hashed(name) not in erase.left)
     row.records, row.erased_at = {}, erase.at
+
+
+def _hashed(name: str) -> str:
+    return blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def _reset(row: Row) -> None:

@@ -204,3 +204,21 @@ def entries(stack: Everything) -> list[Entry]:
     head = decode_head(rows[head_key(b"C1")])
     chapters = [one for part in head.own.chapters for one in decode_chapter(rows[row_key(b"C1", part.number)])]
     return [decode_entry(one) for one in (*chapters, *head.tail)]
+
+
+@given(st.booleans(), st.integers(0, 10**9))
+def test_a_record_that_left_just_before_the_erasure_is_not_erased_with_it(bob_first: bool, seed: int) -> None:
+    """The erasure may reach the rows of the identities before the unlink does."""
+    stack = together(seed, 0.0, [2, 3], bob_first)
+    stack.ask("C1", StewardRequest("unlink", "u", "C1", record="crm:b1", by="tester"), UNLINKED)
+    stack.ask("C1", StewardRequest("erase", "forget", "C1", by="tester"), ERASED)
+    stack.drain()
+
+    bob = stack.named("crm:b1")
+    assert bob not in (None, "C1")
+    assert known(stack, bob or "").golden["email"].value == BOB
+    assert values_of_ann(stack) == {}
+    late = bobs(2000, "late", 9)
+    stack.change(late, ERASED + 2_000_000)
+    stack.drain()
+    assert known(stack, bob or "").golden["last_name"].value == "Bobson late"
