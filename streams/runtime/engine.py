@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from streams.codec import PublicCodec
@@ -84,21 +84,22 @@ class Engine:
 
     async def process(self, batch: Batch, rows: Rows) -> Done:
         """Each customer's inputs in their order; states are decoded and written once for the batch."""
-        RECORDS.labels(batch.topic).inc(len(batch.records))
+        records = batch.records if batch.topic != topics.STEWARD else _one_each(batch.records)
+        RECORDS.labels(batch.topic).inc(len(records))
         self._tally = Tally()
         self._moving.begin()
         with DECIDE_S.labels("engine").time():
-            emits, dead = self._all(batch, rows)
+            emits, dead = self._all(batch.topic, records, rows)
         self._tally.publish()
-        self._letters.count(len(batch.records), dead)
-        return Done(emits)
+        self._letters.count(len(records), dead)
+        return Done(emits, None if len(records) == len(batch.records) else records[-1].offset)
 
-    def _all(self, batch: Batch, rows: Rows) -> tuple[list[Emit], int]:
-        if batch.topic == topics.TICKS:
-            return self._fire(batch.records[-1], rows), 0
+    def _all(self, topic: str, batch: Sequence[Record], rows: Rows) -> tuple[list[Emit], int]:
+        if topic == topics.TICKS:
+            return self._fire(batch[-1], rows), 0
         emits: list[Emit] = []
         dead = 0
-        for customer, records in _by_customer(batch.records).items():
+        for customer, records in _by_customer(batch).items():
             made, refused = self._fold(customer, records, rows)
             emits += made
             dead += refused
@@ -269,6 +270,17 @@ class Engine:
 
     def _noted(self, notes: list[Note]) -> None:
         self._tally.add(notes)
+
+
+def _one_each(records: Sequence[Record]) -> Sequence[Record]:
+    """The requests up to the second one of a customer. What a customer has agreed to must be stored before the next is
+    taken: sent on behind it by another topic, an erasure could overtake an unlink that a crash has undone."""
+    asked: set[bytes | None] = set()
+    for place, record in enumerate(records):
+        if record.key in asked:
+            return records[:place]
+        asked.add(record.key)
+    return records
 
 
 def _by_customer(records: Iterable[Record]) -> dict[bytes, list[Record]]:

@@ -206,7 +206,7 @@ class Stack:
             self._die()
             return
         store.write(rows)
-        self._offsets[(topic, partition)] += len(records)
+        self._offsets[(topic, partition)] += len(records) if done.done_offset is None else done.done_offset + 1 - begin
         if dies:
             self._die()
         elif self._chance.random() < 0.3:

@@ -222,3 +222,17 @@ def test_a_record_that_left_just_before_the_erasure_is_not_erased_with_it(bob_fi
     stack.change(late, ERASED + 2_000_000)
     stack.drain()
     assert known(stack, bob or "").golden["last_name"].value == "Bobson late"
+
+
+def test_an_erasure_never_overtakes_the_unlink_before_it_whenever_the_worker_dies() -> None:
+    """Both are asked at once: who has left by then is not erased."""
+    for seed in range(60):
+        stack = together(seed, 0.0, [2, 3], bob_first=True)
+        stack.deaths = 0.3
+        stack.ask("C1", StewardRequest("unlink", "u", "C1", record="crm:b1", by="tester"), UNLINKED)
+        stack.ask("C1", StewardRequest("erase", "forget", "C1", by="tester"), UNLINKED + 1)
+        stack.drain()
+
+        bob = stack.named("crm:b1")
+        assert bob not in (None, "C1"), f"seed {seed}"
+        assert known(stack, bob or "").golden["email"].value == BOB
