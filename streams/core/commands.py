@@ -53,12 +53,14 @@ def _to_compare(fold: Fold, changed: set[str]) -> dict[str, set[str]]:
 
 
 def _withdrawn(fold: Fold, record: Record, attribute: str) -> Golden | None:
-    """Nothing is what the record should hold, where we wrote what has left with an unlinked record (I4)."""
+    """Nothing is what the record should hold, where we wrote what has left with an unlinked record, or are about to
+    (I4)."""
     slot = record.slots.get(attribute) if attribute in fold.withdrawn else None
-    shadow = shadow_of(slot) if slot is not None else None
-    if slot is None or shadow is None or not any(same(sent.seen, shadow.seen) for sent in slot.sent):
+    if slot is None:
         return None
-    return Golden(None, "", "cleared")
+    shadow = shadow_of(slot)
+    written = shadow is not None and any(same(sent.seen, shadow.seen) for sent in slot.sent)
+    return Golden(None, "", "cleared") if written or pending_of(slot) is not None else None
 
 
 def _attribute_due(fold: Fold, record: Record, rule: PlatformRule, attribute: str, golden: Golden) -> bool:
@@ -71,10 +73,11 @@ def _attribute_due(fold: Fold, record: Record, rule: PlatformRule, attribute: st
         return False
     shadow = shadow_of(slot)
     seen = shadow.seen if shadow is not None else None
-    if value is None and not seen:
+    foreign = attribute in fold.withdrawn and pending_of(slot) is not None  # what the shadow says is about to end
+    if value is None and not seen and not foreign:
         return False
     wanted = fold.policy.seen_by(rule, attribute, value, golden.canonical)
-    if seen is not None and same(seen, wanted):
+    if seen is not None and same(seen, wanted) and not foreign:
         return False
     return not held_back(fold, record, slot, attribute, wanted)
 

@@ -1,0 +1,56 @@
+"""I4: what a platform is being told when a record is unlinked is taken back, also where it never said what it holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.model import Command
+from streams.replay import Pipeline
+from tests.property.vocabulary import policy, stamp, steward, tick
+
+RULES = policy()
+PHONE = "+12025550123"
+
+
+class World:
+    """Nothing is acknowledged by itself."""
+
+    def __init__(self) -> None:
+        self.pipeline = Pipeline(RULES, acknowledge=False)
+
+    def hear(self, record: str, at: float, **said: object) -> list[Command]:
+        platform, _, record_id = record.partition(":")
+        change = {"change_id": f"{record} {at}", "platform": platform, "record_id": record_id, "customer_id": "A"}
+        fed = self.pipeline.feed("changes", {**change, "observed_at": stamp(at), **said}, tick(at).at)
+        return fed.commands
+
+    def answered(self, command: Command, at: float, outcome: str) -> list[Command]:
+        receipt = {
+            "outcome": outcome,
+            "command_id": command.command_id,
+            "customer_id": command.customer_id,
+            "platform": command.platform,
+            "record_id": command.record_id,
+            "golden_version": command.golden_version,
+            "at": stamp(at),
+        }
+        return self.pipeline.feed("receipts", receipt, tick(at).at).commands
+
+    def unlink(self, at: float, record: str) -> list[Command]:
+        request = steward(at, "u", customer_id="A", action="unlink", record=record)
+        return self.pipeline.feed(request.topic, request.value, request.at).commands
+
+
+@pytest.mark.parametrize("said", [{}, {"attributes": {"phone": {"value": None}}}], ids=["never said", "said: none"])
+def test_a_foreign_value_in_flight_is_cleared(said: dict[str, object]) -> None:
+    world = World()
+    world.hear("crm:1", 0, **said)
+    told = world.hear("storefront:9", 10, attributes={"phone": {"value": PHONE}})
+    (command,) = [one for one in told if one.platform == "crm"]
+    assert command.attributes["phone"].value == PHONE
+
+    back = [one for one in world.unlink(20, "storefront:9") if one.platform == "crm"]
+    back += [one for one in world.answered(command, 30, "applied") if one.platform == "crm"]
+
+    assert [one.attributes["phone"].value for one in back] == [None]
+    assert back[0].golden_version > command.golden_version
