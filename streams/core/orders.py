@@ -11,7 +11,7 @@ from streams.core.fold import Fold, slot_of
 from streams.core.ledger_fold import UNKNOWN
 from streams.core.registers import pending_of, shadow_of
 from streams.core.rules import Policy
-from streams.core.state import PERSON, ConsentState, Record, Slot
+from streams.core.state import FAILED, PERSON, UNANSWERED, ConsentState, Record, Slot
 from streams.model import ConsentOrder
 from streams.model.command import Reason, ToldDecision
 
@@ -62,8 +62,7 @@ def _consent_due(fold: Fold, record: Record, key: str) -> ToldDecision | None:
     if wanted is None or not _concerns(fold, record, key, wanted, slot):
         return None
     slot = slot_of(record.consents, key)
-    pending = pending_of(slot)
-    if held == wanted and (wanted == "opt_in" or pending is None or pending.seen == wanted):
+    if held == wanted and (wanted == "opt_in" or not _may_still_subscribe(slot)):
         return None
     if wanted == "opt_in":
         # D1: no opt-in is ever commanded because of a snapshot.
@@ -85,6 +84,13 @@ def subscribed_by_us(slot: Slot) -> bool:
         return pending.seen == "opt_in"
     shadow = shadow_of(slot)
     return shadow is not None and shadow.seen == "opt_in" and any(sent.seen == "opt_in" for sent in slot.sent)
+
+
+def _may_still_subscribe(slot: Slot) -> bool:
+    """True where our last word to the platform is an opt-in that it has not answered: it waits somewhere, if only in
+    the dead letters, and may undo there what the platform says now. An opt-out behind it fences it (R14)."""
+    last = slot.sent[-1] if slot.sent else None
+    return last is not None and last.seen == "opt_in" and last.outcome in (UNANSWERED, FAILED)
 
 
 def _concerns(fold: Fold, record: Record, key: str, wanted: ToldDecision, slot: Slot | None) -> bool:

@@ -54,3 +54,26 @@ def test_a_foreign_value_in_flight_is_cleared(said: dict[str, object]) -> None:
 
     assert [one.attributes["phone"].value for one in back] == [None]
     assert back[0].golden_version > command.golden_version
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_an_opt_out_is_told_behind_an_opt_in_that_still_waits_where_the_platform_says_it_itself(failed: bool) -> None:
+    """R12, R14: the platform is down, and unsubscribed the person before the opt-in arrives."""
+    world = World()
+    mail = "ann@example.com"
+    said = {"contact_point": mail, "channel": "email", "purpose": "marketing"}
+    act = {"explicit": True, "method": "checkbox", "evidence": {"form": "f1"}}
+    world.hear("crm:1", 0, attributes={"email": {"value": mail}})
+    told = world.hear("storefront:9", 10, consents=[{**said, **act, "decision": "opt_in", "at": stamp(10)}])
+    (waiting,) = [one for one in told if one.platform == "crm" and one.consents]
+
+    if failed:
+        world.answered(waiting, 15, "failed")
+    told = world.hear("crm:1", 20, consents=[{**said, **act, "decision": "opt_out", "at": stamp(20)}])
+
+    (behind,) = [one for one in told if one.platform == "crm"]
+    assert [one.decision for one in (*waiting.consents, *behind.consents)] == ["opt_in", "opt_out"]
+    assert behind.golden_version > waiting.golden_version
+    if not failed:
+        assert [one for one in world.answered(waiting, 30, "superseded") if one.platform == "crm"] == []
+    assert [one for one in world.answered(behind, 31, "applied") if one.platform == "crm"] == []
