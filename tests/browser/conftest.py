@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +36,7 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """The browser; without one its tests are skipped, under WRITEBACK_REQUIRE_ALL=1 they fail."""
     browser, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
@@ -43,7 +45,8 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
         refuse("browser: Chromium and its chromedriver are not installed (Debian: chromium, chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+    profile = str(tmp_path_factory.mktemp("chromium"))
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     running = webdriver.Chrome(options=options, service=Service(driver))
@@ -52,6 +55,15 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
         yield running
     finally:
         running.quit()
+        end_all(profile)
+
+
+def end_all(profile: str) -> None:
+    """Kill what has the profile on its command line: at times the browser outlives its driver."""
+    for each in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if profile.encode() in (each / "cmdline").read_bytes():
+                os.kill(int(each.name), signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,13 @@ def test_the_example_environment_names_every_secret_and_nothing_else() -> None:
 
     assert [name for name, _ in named] == required
     assert all(value == "" for _, value in named)
+
+
+def test_what_builds_the_product_is_installed() -> None:
+    """The benchmarks build it without an environment apart, and a fresh environment's own setuptools may be too old."""
+    for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]:
+        required = Requirement(line)
+        assert required.specifier.contains(version(required.name))
 
 
 def test_the_constraints_pin_every_dependency_within_its_range() -> None:
