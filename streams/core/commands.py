@@ -7,7 +7,7 @@ from streams.core.commanding import assignment, held_back, new_command, remember
 from streams.core.fold import Fold, slot_of
 from streams.core.in_flight import waits
 from streams.core.orders import emit_consents
-from streams.core.registers import pending_of, shadow_of
+from streams.core.registers import pending_of, shadow_of, undelivered_of
 from streams.core.rules import AttributeRule, PlatformRule
 from streams.core.state import VALUE, Golden, Record, Slot
 from streams.model import Assignment
@@ -60,7 +60,13 @@ def _withdrawn(fold: Fold, record: Record, attribute: str) -> Golden | None:
         return None
     shadow = shadow_of(slot)
     written = shadow is not None and any(same(sent.seen, shadow.seen) for sent in slot.sent)
-    return Golden(None, "", "cleared") if written or pending_of(slot) is not None else None
+    return Golden(None, "", "cleared") if written or _may_still_write(slot) else None
+
+
+def _may_still_write(slot: Slot) -> bool:
+    """True where a value of ours may still arrive, and end what the shadow says now."""
+    last = undelivered_of(slot)
+    return last is not None and bool(last.seen)
 
 
 def _attribute_due(fold: Fold, record: Record, rule: PlatformRule, attribute: str, golden: Golden) -> bool:
@@ -73,7 +79,7 @@ def _attribute_due(fold: Fold, record: Record, rule: PlatformRule, attribute: st
         return False
     shadow = shadow_of(slot)
     seen = shadow.seen if shadow is not None else None
-    foreign = attribute in fold.withdrawn and pending_of(slot) is not None  # what the shadow says is about to end
+    foreign = attribute in fold.withdrawn and _may_still_write(slot)
     if value is None and not seen and not foreign:
         return False
     wanted = fold.policy.seen_by(rule, attribute, value, golden.canonical)

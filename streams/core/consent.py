@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.core.canonical import SEP
 from streams.core.contact_points import canonical_contact, joined, purposes
+from streams.core.echoes import may_repeat
 from streams.core.fold import Fold, Said, slot_of
 from streams.core.ledger_fold import OPTED_IN, counts, entry_order
 from streams.core.registers import hold_stated, latest_before, shadow_of
@@ -52,15 +53,8 @@ def _decided(fold: Fold, key: str) -> bool:
 
 
 def _repeats_command(fold: Fold, said: Said, sent: Sent, decision: str, consent: ConsentStatement) -> bool:
-    """R11: it repeats what we last commanded and carries no act of its own.
-
-    It is not our word that comes back where it was said before we spoke, or after the platform had decided differently.
-    """
-    if said.snapshot or sent.seen != decision:
-        return False
-    if said.at < sent.at - fold.policy.clock_skew_tolerance_ms:
-        return False
-    if sent.differed_at is not None and sent.differed_at <= said.at:
+    """R11: it repeats what we last commanded and carries no act of its own."""
+    if said.snapshot or sent.seen != decision or not may_repeat(fold.policy, said, sent):
         return False
     return not consent.explicit and consent.method in (None, "", "sync")
 

@@ -9,7 +9,7 @@ from streams.core.canonical import SEP, merged, same
 from streams.core.fold import Fold, Said
 from streams.core.registers import hold_stated, latest_before, shadow_of, since
 from streams.core.rules import AttributeRule, Policy
-from streams.core.state import Held, Record, Slot
+from streams.core.state import Held, Record, Sent, Slot
 from streams.model import Address, Millis, Value
 
 # What stands in the place of a value that was erased with another customer begins so: see `foreign.py`.
@@ -22,10 +22,7 @@ def mark(name: str, seen: str) -> str:
 
 
 def is_echo(policy: Policy, slot: Slot, said: Said, attribute: str, seen: str, told: Address | None) -> bool:
-    """True where the value only repeats what we commanded to this record, and nothing else explains it better.
-
-    What was said before we spoke, by more than the clocks may differ, is the platform's own, however late it comes.
-    """
+    """True where the value only repeats what we commanded to this record, and nothing else explains it better."""
     for place, sent in enumerate(slot.sent):
         value = seen if told is None else _completed(policy, said, attribute, sent.value, told)
         kept = sent.seen
@@ -33,14 +30,20 @@ def is_echo(policy: Policy, slot: Slot, said: Said, attribute: str, seen: str, t
             continue
         if said.snapshot:
             return True
-        if said.at < sent.at - policy.clock_skew_tolerance_ms:
-            continue
-        if sent.differed_at is not None and sent.differed_at <= said.at:
+        if not may_repeat(policy, said, sent):
             continue
         ended = _next_acknowledged(slot, place)
         if ended is None or said.at <= ended + policy.clock_skew_tolerance_ms:
             return True
     return False
+
+
+def may_repeat(policy: Policy, said: Said, sent: Sent) -> bool:
+    """R11: by its time it may be our word that comes back. It is the platform's own, however late it comes, if it was
+    said before we spoke, by more than the clocks may differ, or after the platform had said something else."""
+    if said.at < sent.at - policy.clock_skew_tolerance_ms:
+        return False
+    return sent.differed_at is None or said.at < sent.differed_at
 
 
 def unsaid(slot: Slot, name: str, seen: str, value: Value | None) -> tuple[str, Value | None]:

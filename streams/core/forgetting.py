@@ -106,7 +106,7 @@ def _erase_customer(hop: Hop, erase: Erase) -> None:
     """
     row = hop.row
     members = [name for names in row.records.values() for name in names]
-    hop.sends.extend((name, erase) for name in members if not erase.left or _hashed(name) not in erase.left)
+    hop.sends.extend((name, erase) for name in members if _hashed(name) not in erase.left)
     row.records, row.erased_at = {}, erase.at
 
 

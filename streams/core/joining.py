@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from streams.core.canonical import SEP
-from streams.core.conflicts import MERGE_CONFLICT, Pins, conflicts, still_conflicting, unmasked
+from streams.core.conflicts import Pins, conflict_of, conflicts, still_conflicting, unmasked
 from streams.core.contact_points import appearances, split
 from streams.core.decide import Decision, settle
 from streams.core.effective import suppressed
@@ -53,7 +53,7 @@ def merge(
     )
     survivor.joins = [*survivor.joins, *other.joins, join]
     for key in contested:
-        _add(survivor, key, Entry("opt_out", at, None, at, method=MERGE_CONFLICT, change_id=request_id, status=""))
+        _add(survivor, key, conflict_of(join))
     fold = _everything(survivor, at, request_id, policy)
     before = survivor.version
     fold.reason = "merge"

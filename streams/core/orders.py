@@ -9,9 +9,9 @@ from streams.core.commanding import held_back, new_command, remember, tripped
 from streams.core.contact_points import split
 from streams.core.fold import Fold, slot_of
 from streams.core.ledger_fold import UNKNOWN
-from streams.core.registers import pending_of, shadow_of
+from streams.core.registers import pending_of, shadow_of, undelivered_of
 from streams.core.rules import Policy
-from streams.core.state import FAILED, PERSON, UNANSWERED, ConsentState, Record, Slot
+from streams.core.state import PERSON, ConsentState, Record, Slot
 from streams.model import ConsentOrder
 from streams.model.command import Reason, ToldDecision
 
@@ -87,10 +87,9 @@ def subscribed_by_us(slot: Slot) -> bool:
 
 
 def _may_still_subscribe(slot: Slot) -> bool:
-    """True where our last word to the platform is an opt-in that it has not answered: it waits somewhere, if only in
-    the dead letters, and may undo there what the platform says now. An opt-out behind it fences it (R14)."""
-    last = slot.sent[-1] if slot.sent else None
-    return last is not None and last.seen == "opt_in" and last.outcome in (UNANSWERED, FAILED)
+    """True where an opt-in of ours may still arrive, and undo there what the platform says now."""
+    last = undelivered_of(slot)
+    return last is not None and last.seen == "opt_in"
 
 
 def _concerns(fold: Fold, record: Record, key: str, wanted: ToldDecision, slot: Slot | None) -> bool:

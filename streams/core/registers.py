@@ -13,7 +13,9 @@ from streams.model import Millis
 if TYPE_CHECKING:
     from streams.core.state import Claim, Held, Sent, Slot
 
+# `UNANSWERED` and `FAILED` of `state.py`, which reads this module.
 _IN_FLIGHT: Final = 0
+_UNDELIVERED: Final = (0, 3)
 
 
 def claim_key(claim: Claim) -> tuple[int, bool, int, int, str]:
@@ -66,6 +68,13 @@ def pending_of(slot: Slot) -> Sent | None:
         return None
     last = sent[-1]
     return last if last.outcome == _IN_FLIGHT and not last.ended else None
+
+
+def undelivered_of(slot: Slot) -> Sent | None:
+    """Our last word, if it may still arrive, whatever the platform has said since: it waits, if only in the dead
+    letters. What is told behind it fences it (R14)."""
+    last = slot.sent[-1] if slot.sent else None
+    return last if last is not None and last.outcome in _UNDELIVERED else None
 
 
 def since(sent: Sent) -> Millis:

@@ -55,7 +55,7 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_max_wait_ms: int = 500
     fetch_max_bytes: int = 16 * 1024 * 1024
     partition_fetch_max_bytes: int = 2 * 1024 * 1024
-    # What a checkpoint costs beside its records is paid once a batch: with half of this an engine is a fifth slower.
+    # What a fetch and a checkpoint cost beside their records is paid once a batch; a full one takes a whole fetch.
     batch_max_records: int = 2000
     batch_max_bytes: int = 2 * 1024 * 1024
     batches_max: int = 2  # per partition: one in hand, the others waiting

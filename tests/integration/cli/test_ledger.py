@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from itertools import count
 
@@ -37,7 +36,7 @@ from streams.runtime.ledger_markers import COPIED, copied_from, markers
 from streams.runtime.topics import LEDGER
 from tests.brokers import require
 from tests.integration.cli.conftest import Command
-from tests.unit.codec.test_registry import Registry
+from tests.unit.codec.test_registry import Registry, serving
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -131,15 +130,7 @@ def topic(kafka: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topic]:
     found.delete()
 
 
-@pytest.fixture
-def schemas() -> Iterator[Registry]:
-    server = Registry()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+schemas = pytest.fixture(serving, name="schemas")
 
 
 _times = count(AT)

@@ -62,8 +62,8 @@ class Answers(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def registry() -> Iterator[Registry]:
+def serving() -> Iterator[Registry]:
+    """A registry in a thread of its own; the fixture of whoever needs one."""
     server = Registry()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -71,6 +71,9 @@ def registry() -> Iterator[Registry]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+registry = pytest.fixture(serving, name="registry")
 
 
 def test_with_a_registry_messages_carry_its_schema_id_and_each_subject_is_registered_once(registry: Registry) -> None:

@@ -41,15 +41,20 @@ class World:
         return self.pipeline.feed(request.topic, request.value, request.at).commands
 
 
+@pytest.mark.parametrize("leaving", ["storefront:9", "crm:1"])
+@pytest.mark.parametrize("failed", [False, True])
 @pytest.mark.parametrize("said", [{}, {"attributes": {"phone": {"value": None}}}], ids=["never said", "said: none"])
-def test_a_foreign_value_in_flight_is_cleared(said: dict[str, object]) -> None:
+def test_a_foreign_value_that_may_still_arrive_is_cleared(said: dict[str, object], failed: bool, leaving: str) -> None:
+    """On either side of the unlink, and where it waits in the dead letters."""
     world = World()
     world.hear("crm:1", 0, **said)
     told = world.hear("storefront:9", 10, attributes={"phone": {"value": PHONE}})
     (command,) = [one for one in told if one.platform == "crm"]
     assert command.attributes["phone"].value == PHONE
 
-    back = [one for one in world.unlink(20, "storefront:9") if one.platform == "crm"]
+    if failed:
+        world.answered(command, 15, "failed")
+    back = [one for one in world.unlink(20, leaving) if one.platform == "crm"]
     back += [one for one in world.answered(command, 30, "applied") if one.platform == "crm"]
 
     assert [one.attributes["phone"].value for one in back] == [None]
