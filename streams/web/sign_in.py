@@ -105,5 +105,7 @@ def _form(
     views = bool(access.token) and not person.looks and not allowed(access.token, request.headers.get("Authorization"))
     # Not Basic: that would have the browser ask by a window of its own.
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": str(wait_s)} if wait_s else {}
-    given = {"then": then, "why": why, "views": views, "limits": access.limits}
+    # Not the settings themselves: they hold secrets, and a page needs none.
+    limits = {"name_chars_max": access.limits.steward_name_chars_max, "session_s": access.limits.session_s}
+    given = {"then": then, "why": why, "views": views, **limits}
     return page_of(request, "sign_in.html", given, status, headers)
